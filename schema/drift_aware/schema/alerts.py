@@ -1,0 +1,154 @@
+"""What the worker and its consumers say: readings, alerts, actions and baselines.
+
+All of them are JSON on the wire, one object per record.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Severity = Literal["info", "warning", "critical"]
+AlertStatus = Literal["firing", "resolved", "retracted"]
+AlertKind = Literal["embedding", "behavior", "accuracy", "operational"]
+State = Literal["ok", "firing", "warming_up", "no_data"]
+ActionKind = Literal["reindex", "tune", "safety", "notify"]
+ActionStatus = Literal[
+    "proposed",
+    "withheld",
+    "approved",
+    "rejected",
+    "expired",
+    "running",
+    "succeeded",
+    "failed",
+    "verified",
+    "rolled_back",
+]
+
+
+class Window(Struct, frozen=True):
+    """A stretch of event time, in milliseconds, and how many events fell into it."""
+
+    start: int
+    end: int
+    events: int
+
+
+class Contribution(Struct, frozen=True):
+    """How much one part (a cluster, a class, a dimension) added to a score."""
+
+    name: str
+    share: float
+
+
+class Alert(Struct, kw_only=True, omit_defaults=False):
+    """One drift, from the moment it is found until it is over.
+
+    The id is made from segment, metric, detector and onset, so that the same events give the same id on any
+    machine. Each change has a higher ``revision``; a record may be sent more than once, so consumers keep
+    the highest revision of an id.
+
+    Attributes:
+        current: the metric now; baseline_value: what it was; both in the metric's own unit.
+        score: what the detector compares with ``threshold``.
+        evidence: how sure: an e-value or an average run length, if the detector has one.
+        onset: event time in milliseconds at which the change is thought to have begun.
+        paging: false for a detector that only gives a second opinion.
+    """
+
+    id: str
+    revision: int
+    status: AlertStatus
+    severity: Severity
+    kind: AlertKind
+    metric: str
+    detector: str
+    segment: str
+    onset: int
+    ts: int
+    current: float
+    baseline_value: float | None
+    score: float
+    threshold: float
+    window: Window
+    summary: str
+    channel: str | None = None
+    baseline: str | None = None
+    evidence: float | None = None
+    paging: bool = True
+    contributions: list[Contribution] = []
+    examples: list[str] = []
+    suggested_actions: list[ActionKind] = []
+
+
+class Reading(Struct, kw_only=True, omit_defaults=False):
+    """What one detector saw of one metric when a pane closed."""
+
+    metric: str
+    detector: str
+    state: State
+    events: int
+    channel: str | None = None
+    current: float | None = None
+    baseline_value: float | None = None
+    score: float | None = None
+    threshold: float | None = None
+    evidence: float | None = None
+    fired: bool = False
+    message: str | None = None
+
+
+class Readings(Struct, kw_only=True, omit_defaults=False):
+    """All readings of a segment at the end of one pane; ``start`` and ``end`` in event-time milliseconds."""
+
+    segment: str
+    start: int
+    end: int
+    totals: dict[str, int]
+    readings: list[Reading]
+
+
+class Baseline(Struct, kw_only=True, omit_defaults=False):
+    """What one family of events of a segment looked like when all was well, and how to fit it again.
+
+    Attributes:
+        id: made from the contents; the same events give the same id.
+        family: ``interaction``, ``feedback``, ``evaluation`` or ``embedding/<kind>/<model>/<dim>``.
+        since, until: event time of the first and the last event it was fitted on, milliseconds.
+        offsets: topic to partition to [first, next] offsets the events came from.
+        labeller: version of the labels it counts; another version needs another baseline.
+        summary: the sums (streams.summary), msgpack.
+    """
+
+    id: str
+    segment: str
+    family: str
+    policy: Literal["first", "pinned", "rolling"]
+    created: int
+    events: int
+    since: int
+    until: int
+    offsets: dict[str, dict[str, tuple[int, int]]]
+    labeller: str
+    seed: int
+    summary: bytes
+
+
+class Action(Struct, kw_only=True, omit_defaults=False):
+    """One step in the life of an action; the highest ``revision`` of an id is where it stands.
+
+    ``reason`` says in words why it is proposed, withheld or failed.
+    """
+
+    id: str
+    revision: int
+    action: ActionKind
+    status: ActionStatus
+    alert_id: str
+    segment: str
+    metric: str
+    severity: Severity
+    ts: int
+    dry_run: bool
+    reason: str
+    receipt: dict[str, str | float | int | bool | None] | None = None

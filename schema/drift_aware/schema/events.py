@@ -1,0 +1,168 @@
+"""What an application publishes.
+
+Only ``id`` and ``ts`` are required of an interaction; every other field makes one more question
+answerable. Fields are only ever added, and unknown fields are ignored, so a publisher may be older or
+newer than the worker.
+
+Times are milliseconds since 1970-01-01 UTC. An RFC 3339 string with an offset and a number of seconds
+are accepted too, and turned into milliseconds when the event is read.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from drift_aware.schema.errors import BadEvent
+
+Timestamp = int | float | str
+Share = Annotated[float, Meta(ge=0, le=1)]
+Amount = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+
+# A count of milliseconds passes this number on 1973-03-03, a count of seconds in the year 5138.
+_SMALLEST_MILLISECONDS = 100_000_000_000
+# 9999-12-31; what lies beyond cannot be written as a date.
+_LARGEST_MILLISECONDS = 253_402_300_799_999
+
+
+class Interaction(Struct, kw_only=True, omit_defaults=True):
+    """One question to the model and what came back."""
+
+    id: str
+    ts: Timestamp
+    app: str | None = None
+    model: str | None = None
+    prompt_version: str | None = None
+    tenant: str | None = None
+    session_id: str | None = None
+    turn: Count | None = None
+    user_query: str | None = None
+    model_response: str | None = None
+    intent: str | None = None
+    refusal: bool | None = None
+    toxicity: Share | None = None
+    error: bool | str | None = None
+    finish_reason: str | None = None
+    latency_ms: Amount | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cost_usd: Amount | None = None
+    labels: dict[str, str] | None = None
+
+
+class Embedding(Struct, kw_only=True, omit_defaults=True):
+    """A vector of a query, an answer or a document.
+
+    ``vector`` is base64 of little-endian numbers of ``dtype``, or a plain list of numbers. ``model`` is
+    the model that made the vector: vectors of two models, or of two sizes, are never compared.
+    """
+
+    id: str
+    ts: Timestamp
+    vector: bytes | list[float]
+    interaction_id: str | None = None
+    kind: Literal["query", "response", "document"] = "query"
+    dtype: Literal["float16", "float32"] = "float32"
+    dim: Annotated[int, Meta(ge=1)] | None = None
+    app: str | None = None
+    model: str | None = None
+    prompt_version: str | None = None
+    tenant: str | None = None
+    session_id: str | None = None
+
+
+class Feedback(Struct, kw_only=True, omit_defaults=True):
+    """What a person thought of an answer; at least one of ``score``, ``thumbs`` and ``task_success``.
+
+    ``ts`` is the interaction's time when it is known, else the time of the feedback.
+    """
+
+    interaction_id: str
+    ts: Timestamp
+    score: Annotated[float, Meta(ge=1, le=5)] | None = None
+    thumbs: Literal["up", "down"] | None = None
+    task_success: bool | None = None
+    comment: str | None = None
+    app: str | None = None
+    model: str | None = None
+    prompt_version: str | None = None
+    tenant: str | None = None
+    session_id: str | None = None
+
+
+class Evaluation(Struct, kw_only=True, omit_defaults=True):
+    """One graded item of a run: ``correct``, or ``expected`` beside ``predicted``, or a ``score``."""
+
+    eval_set: str
+    run_id: str
+    ts: Timestamp
+    expected: str | None = None
+    predicted: str | None = None
+    correct: bool | None = None
+    score: Share | None = None
+    app: str | None = None
+    model: str | None = None
+    prompt_version: str | None = None
+    tenant: str | None = None
+
+
+Event = Interaction | Embedding | Feedback | Evaluation
+Kind = Literal["interaction", "embedding", "feedback", "evaluation"]
+
+TYPES: Mapping[Kind, type[Event]] = {
+    "interaction": Interaction,
+    "embedding": Embedding,
+    "feedback": Feedback,
+    "evaluation": Evaluation,
+}
+KINDS: Mapping[type[Event], Kind] = {event_type: kind for kind, event_type in TYPES.items()}
+
+
+def milliseconds(ts: Timestamp) -> int:
+    """The time in milliseconds since the epoch, UTC.
+
+    Args:
+        ts: milliseconds, seconds (a number below 10^11) or an RFC 3339 string with an offset.
+
+    Raises:
+        BadEvent: ``bad_timestamp``, for anything else.
+
+    >>> milliseconds(1_700_000_000_000), milliseconds(1_700_000_000.25)
+    (1700000000000, 1700000000250)
+    >>> milliseconds("2023-11-14T23:13:20+01:00")
+    1700000000000
+    """
+    if isinstance(ts, str):
+        return _parsed(ts)
+    scaled = ts if ts >= _SMALLEST_MILLISECONDS else ts * 1000
+    if not 0 < scaled <= _LARGEST_MILLISECONDS:
+        raise BadEvent("bad_timestamp", f"ts {ts!r} is not a time after 1970 and before the year 10000")
+    return round(scaled)
+
+
+def _parsed(ts: str) -> int:
+    try:
+        moment = datetime.fromisoformat(ts)
+    except ValueError:
+        raise BadEvent("bad_timestamp", f"ts {ts[:40]!r} is not an RFC 3339 time") from None
+    if moment.tzinfo is None:
+        raise BadEvent("bad_timestamp", f"ts {ts[:40]!r} has no offset from UTC; append Z if it is UTC")
+    return milliseconds(round(moment.timestamp() * 1000))
+
+
+def correctness(event: Evaluation) -> bool | None:
+    """Whether an evaluated answer was right: said so, or expected equal to predicted; None if neither."""
+    if event.correct is not None:
+        return event.correct
+    if event.expected is None or event.predicted is None:
+        return None
+    return event.expected == event.predicted
+
+
+def rating(event: Feedback) -> float | None:
+    """The rating from 1 to 5; thumbs count as 5 and 1."""
+    if event.score is not None or event.thumbs is None:
+        return event.score
+    return 5.0 if event.thumbs == "up" else 1.0

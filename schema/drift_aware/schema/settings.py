@@ -1,0 +1,281 @@
+"""The settings: one YAML file, overridden by environment variables.
+
+Every setting is also an environment variable, ``DRIFT_AWARE_`` and its path with double underscores, as in
+``DRIFT_AWARE_LIMITS__REFUSAL_RATE=0.08``. The names people already have in their deployments work too
+(ENVIRONMENT). An unknown key is an error that names the nearest known one.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
+
+from drift_aware.schema.errors import SettingsError
+
+PREFIX = "DRIFT_AWARE_"
+
+ENVIRONMENT: Mapping[str, str] = {
+    "KAFKA_BOOTSTRAP_SERVERS": "kafka.bootstrap_servers",
+    "DATABASE_URL": "database_url",
+    "PROMETHEUS_PORT": "prometheus_port",
+    "LOG_LEVEL": "log_level",
+    "CHECK_INTERVAL_SECONDS": "pane_seconds",
+    "EMBEDDING_DIM": "embedding_dim",
+    "EMBEDDING_COSINE_THRESHOLD": "limits.embedding_cosine",
+    "REFUSAL_RATE_THRESHOLD": "limits.refusal_rate",
+    "TOXICITY_RATE_THRESHOLD": "limits.toxicity_rate",
+    "ACCURACY_DROP_POINTS": "limits.accuracy_drop_points",
+    "OPENAI_API_KEY": "openai_api_key",
+    "SLACK_WEBHOOK_URL": "notify.slack.webhook_url",
+    "LEARNING_ENGINE_URL": "learning_engine_url",
+}
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Kafka(_Section):
+    """Where Kafka is, and how clients prove who they are. Feeds both Kafka clients."""
+
+    bootstrap_servers: str | None = None
+    partitions: int = Field(8, ge=1)
+    replication_factor: int = Field(1, ge=1)
+    session_timeout_seconds: int = Field(10, ge=6)
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_location: Path | None = None
+    ssl_certificate_location: Path | None = None
+    ssl_key_location: Path | None = None
+    ssl_key_password: SecretStr | None = None
+
+    def client(self) -> dict[str, Any]:
+        """What every librdkafka client needs to reach the broker.
+
+        Raises:
+            SettingsError: no address is set.
+        """
+        if not self.bootstrap_servers:
+            raise SettingsError("no Kafka address; set KAFKA_BOOTSTRAP_SERVERS, for instance localhost:9092")
+        config: dict[str, Any] = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": self.security_protocol,
+        }
+        if self.security_protocol.startswith("SASL"):
+            config |= {
+                "sasl.mechanisms": self.sasl_mechanism,
+                "sasl.username": self.sasl_username,
+                "sasl.password": self.sasl_password,
+            }
+        if self.security_protocol.endswith("SSL"):
+            config |= {
+                "ssl.ca.location": self.ssl_ca_location,
+                "ssl.certificate.location": self.ssl_certificate_location,
+                "ssl.key.location": self.ssl_key_location,
+                "ssl.key.password": self.ssl_key_password,
+            }
+        return {name: _plain(value) for name, value in config.items() if value is not None}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value) if isinstance(value, Path) else value
+
+
+class BaselinePolicy(_Section):
+    """What traffic is compared with: the first so many events of each family of a segment."""
+
+    policy: Literal["first"] = "first"
+    events: int = Field(3000, ge=1)
+    feedback: int = Field(300, ge=1)
+    evaluations: int = Field(300, ge=1)
+
+
+class Limits(_Section):
+    """Beyond what a metric must not go; the share of events, points of accuracy, or a distance."""
+
+    refusal_rate: Share = 0.05
+    toxicity_rate: Share = 0.02
+    error_rate: Share = 0.05
+    accuracy_drop_points: Share = 0.05
+    accuracy_min: Share = 0.75
+    feedback_drop: float = Field(0.5, gt=0, le=4)
+    embedding_cosine: float = Field(0.1, gt=0, le=2)
+    min_samples: int = Field(100, ge=1)
+
+
+class Actions(_Section):
+    """When an alert becomes a proposed action."""
+
+    dry_run: bool = True
+    require_approval: bool = True
+    auto_trigger: bool = True
+    cooldown_hours: float = Field(168, ge=0)
+
+
+class Slack(_Section):
+    """Where messages go."""
+
+    webhook_url: SecretStr | None = None
+    channel: str = "#drift-alerts"
+    mention: list[str] = []
+
+
+class Notify(_Section):
+    """Who is told."""
+
+    slack: Slack = Slack()
+
+
+class Settings(BaseSettings):
+    """Everything a command can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    segments: list[Literal["app", "model", "prompt_version", "tenant"]] = ["app", "model"]
+    max_segments: int = Field(1000, ge=1)
+    pane_seconds: int = Field(10, ge=1, le=3600)
+    allowed_lateness_seconds: int = Field(30, ge=0)
+    idle_seconds: int = Field(10, ge=1)
+    future_tolerance_seconds: int = Field(300, ge=1)
+    window_seconds: int = Field(600, ge=1)
+    embedding_dim: int | None = Field(None, ge=1)
+    baseline: BaselinePolicy = BaselinePolicy()
+    limits: Limits = Limits()
+    detectors: list[str] = []
+    actions: Actions = Actions()
+    notify: Notify = Notify()
+    kafka: Kafka = Kafka()
+    database_url: SecretStr | None = None
+    prometheus_port: int = Field(9108, ge=0, le=65535)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    openai_api_key: SecretStr | None = None
+    learning_engine_url: str | None = None
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment stands above what ``load`` passes in, which is the file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    def require_database_url(self) -> str:
+        """The database's address.
+
+        Raises:
+            SettingsError: none is set.
+        """
+        if self.database_url is None:
+            raise SettingsError("no database; set DATABASE_URL, for instance postgresql://localhost/drift")
+        return self.database_url.get_secret_value()
+
+
+def load(file: Path | None = None) -> Settings:
+    """The settings of ``file`` and of the environment, which wins.
+
+    ``${NAME}`` inside a value of the file stands for that environment variable, empty if there is none.
+
+    Raises:
+        SettingsError: unreadable file, unknown key, or wrong value; one line that says which and what to do.
+    """
+    _refuse_unknown_variables()
+    values = _read(file) if file else {}
+    for name, path in ENVIRONMENT.items():
+        if os.environ.get(name):
+            _put(values, path, os.environ[name])
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from None
+    except PydanticSettingsError as error:
+        raise SettingsError(f"{error}; lists and sections are written as JSON in the environment") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise SettingsError(f"cannot read {file}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{file} must hold settings as `name: value`, not a {type(values).__name__}")
+    return {str(key): _filled(value) for key, value in values.items()}
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _filled(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item) for item in value]
+    if isinstance(value, str) and "${" in value:
+        return re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match[1], ""), value) or None
+    return value
+
+
+def _put(values: dict[str, Any], path: str, value: str) -> None:
+    *sections, name = path.split(".")
+    for section in sections:
+        values[section] = dict(values.get(section) or {})
+        values = values[section]
+    values[name] = value
+
+
+def _keys(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """The dotted path of every setting and section."""
+    for name, info in model.model_fields.items():
+        yield path + name
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _keys(info.annotation, f"{path}{name}.")
+
+
+def _refuse_unknown_variables() -> None:
+    known = {PREFIX + key.replace(".", "__").upper() for key in _keys(Settings)}
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name.upper() not in known:
+            raise SettingsError(f"unknown environment variable {name}{_nearest(name, known)}")
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first thing wrong, without the value, which may be a secret."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {path}{_nearest(path, set(_keys(Settings)))}"
+    return f"setting {path}: {first['msg']}"
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    matches = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]}?" if matches else ""

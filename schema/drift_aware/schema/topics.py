@@ -1,0 +1,171 @@
+"""Every topic, its key and how it is kept.
+
+All topics have the same number of partitions: Faust places the topics an app reads together only if they
+agree. Sources are neither compacted nor transactional, because the worker counts offsets one by one.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from msgspec import Struct
+
+from drift_aware.schema.checks import Check
+from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.events import Kind
+
+if TYPE_CHECKING:
+    from drift_aware.schema.settings import Settings
+
+WORKER_APP = "drift-aware"
+PANES_TABLE = "panes"
+WINDOWS_TABLE = "windows"
+MONITORS_TABLE = "monitors"
+
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+
+
+class Topic(Struct, frozen=True):
+    """A topic of this project.
+
+    Attributes:
+        key: what records are keyed by, in words.
+        retention_ms: how long records are kept; of compacted topics, nothing expires.
+    """
+
+    name: str
+    key: str
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention_ms: int = 7 * _DAY_MS
+
+    def config(self) -> dict[str, str]:
+        """The topic's settings as Kafka names them."""
+        if self.cleanup == "compact":
+            return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+
+INTERACTIONS = Topic("drift.interactions.v1", "session_id, else id")
+EMBEDDINGS = Topic("drift.embeddings.v1", "session_id, else interaction_id")
+FEEDBACK = Topic("drift.feedback.v1", "session_id, else interaction_id")
+EVALUATIONS = Topic("drift.evaluations.v1", "run_id")
+SUMMARIES = Topic("drift.summaries.v1", "segment")
+BASELINES = Topic("drift.baselines.v1", "segment|family", "compact")
+READINGS = Topic("drift.readings.v1", "segment", retention_ms=30 * _DAY_MS)
+ALERTS = Topic("drift.alerts.v1", "segment", retention_ms=90 * _DAY_MS)
+ACTIONS = Topic("drift.actions.v1", "alert id", retention_ms=90 * _DAY_MS)
+
+SOURCES: dict[Kind, Topic] = {
+    "interaction": INTERACTIONS,
+    "embedding": EMBEDDINGS,
+    "feedback": FEEDBACK,
+    "evaluation": EVALUATIONS,
+}
+
+
+def dead_letters(topic: Topic) -> Topic:
+    """Where records of ``topic`` go that cannot be read."""
+    return Topic(f"{topic.name}.dlq", "as it came", retention_ms=30 * _DAY_MS)
+
+
+def changelog(table: str) -> Topic:
+    """Where Faust keeps the rows of a table."""
+    return Topic(f"{WORKER_APP}-{table}-changelog", "row", "compact")
+
+
+TOPICS: tuple[Topic, ...] = (
+    *SOURCES.values(),
+    *(dead_letters(topic) for topic in SOURCES.values()),
+    SUMMARIES,
+    dead_letters(SUMMARIES),
+    BASELINES,
+    READINGS,
+    ALERTS,
+    ACTIONS,
+    changelog(PANES_TABLE),
+    changelog(WINDOWS_TABLE),
+    changelog(MONITORS_TABLE),
+)
+
+
+def existing(settings: "Settings", timeout_seconds: float = 10.0) -> dict[str, int]:
+    """Topic to number of partitions, as the broker has them.
+
+    Raises:
+        Unreachable: the broker does not answer in time.
+    """
+    return _partitions(_admin(settings), settings, timeout_seconds)
+
+
+def create(settings: "Settings", timeout_seconds: float = 30.0) -> list[str]:
+    """Create what is missing; the names of what was created. What exists is left as it is.
+
+    Raises:
+        Unreachable: the broker does not answer in time, or refuses.
+    """
+    admin = _admin(settings)
+    there = _partitions(admin, settings, timeout_seconds)
+    missing = [topic for topic in TOPICS if topic.name not in there]
+    if not missing:
+        return []
+    futures = admin.create_topics(
+        [
+            NewTopic(
+                topic.name,
+                settings.kafka.partitions,
+                settings.kafka.replication_factor,
+                config=topic.config(),
+            )
+            for topic in missing
+        ],
+        operation_timeout=timeout_seconds,
+    )
+    for name, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as error:
+            raise Unreachable(f"cannot create topic {name}: {error.args[0].str()}") from None
+    return [topic.name for topic in missing]
+
+
+def _admin(settings: "Settings") -> AdminClient:
+    return AdminClient(settings.kafka.client() | {"log_level": 2})
+
+
+def _partitions(admin: AdminClient, settings: "Settings", timeout_seconds: float) -> dict[str, int]:
+    try:
+        metadata = admin.list_topics(timeout=timeout_seconds)
+    except KafkaException as error:
+        raise Unreachable(
+            f"no Kafka at {settings.kafka.bootstrap_servers}: {error.args[0].str()}; "
+            "set KAFKA_BOOTSTRAP_SERVERS"
+        ) from None
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def checks(settings: "Settings") -> Iterable[Check]:
+    """Whether Kafka answers and every topic is there with the partitions the settings ask for."""
+    try:
+        there = existing(settings)
+    except Unreachable as error:
+        yield Check("kafka", False, str(error))
+        return
+    yield Check("kafka", True, f"{settings.kafka.bootstrap_servers} answers")
+    missing = [topic.name for topic in TOPICS if topic.name not in there]
+    if missing:
+        yield Check(
+            "topics", False, f"{len(missing)} missing, first {missing[0]}; run: drift-aware topics create"
+        )
+        return
+    uneven = [topic.name for topic in TOPICS if there[topic.name] != settings.kafka.partitions]
+    if uneven:
+        yield Check(
+            "topics",
+            False,
+            f"{uneven[0]} has {there[uneven[0]]} partitions, the setting kafka.partitions is "
+            f"{settings.kafka.partitions}; all topics need the same number: set kafka.partitions to it",
+        )
+        return
+    yield Check("topics", True, f"{len(TOPICS)} topics with {settings.kafka.partitions} partitions each")
