@@ -192,18 +192,27 @@ def _programs(folder: Path, user: int | None) -> Path:
             "the embedded PostgreSQL is an extra: pip install 'drift-aware[embedded]', "
             "or set DATABASE_URL to a PostgreSQL with pgvector"
         )
-    installed = Path(package.origin).parent / "pginstall18"
+    wheel = Path(package.origin).parent
+    installed = wheel / "pginstall18"
     if user is not None and not _runs(installed / "bin", user):
-        copy = folder / "pginstall18"  # whole: the programs find share/ and lib/ relative to themselves
-        shutil.copytree(installed, copy, dirs_exist_ok=True)
-        subprocess.run(["chmod", "-R", "a+rX", str(copy)], check=True)
-        installed = copy
+        installed = _copy(wheel, folder / "programs") / "pginstall18"
     if not _runs(installed / "bin", user):
         raise EmbeddedPostgresFailed(
             f"{installed / 'bin' / 'postgres'} does not run on this machine; "
             "set DATABASE_URL to a PostgreSQL with pgvector"
         )
     return installed / "bin"
+
+
+def _copy(wheel: Path, target: Path) -> Path:
+    """A copy of the wheel's PostgreSQL that everybody who may enter ``target`` can read."""
+    package = target / wheel.name
+    # The programs find share/ and their libraries relative to themselves.
+    for part in (wheel / "pginstall18", wheel / ".dylibs", wheel.with_name(f"{wheel.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, target / part.relative_to(wheel.parent), dirs_exist_ok=True)
+    subprocess.run(["chmod", "-R", "a+rX", str(target)], check=True)
+    return package
 
 
 def _runs(programs: Path, user: int | None) -> bool:

@@ -1,8 +1,8 @@
 """Runs one server no longer than the process that started it.
 
 A server started directly would outlive a parent that is killed. This script stands between: it starts the
-command, and stops it when its own stdin ends, which happens when the parent closes it or dies. It imports
-nothing of this project, so that it starts at once.
+command, and stops it when its own stdin ends, which happens when the parent closes it or dies. SIGTERM kills
+the command at once, as a power cut would. It imports nothing of this project, so that it starts at once.
 
 Usage: ``guardian.py '{"command": […], "user": null, "signal": "SIGINT", "remove": null}'``
 """
@@ -30,6 +30,7 @@ def main(command: list[str], user: int | None, stop_signal: signal.Signals, remo
     credentials: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
     try:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, **credentials)
+        signal.signal(signal.SIGTERM, lambda *_: server.kill())
         threading.Thread(target=_stop_when_stdin_ends, args=(server, stop_signal), daemon=True).start()
         return server.wait()
     finally:
