@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from drift_aware.schema.settings import Settings
@@ -85,6 +87,25 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
 def empty_database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
     """The address of a database with nothing in it."""
     with fresh_database(postgres_server.url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """The name of a database with all migrations applied, to be copied."""
+    # Imported here, so that a broken migration fails the tests that need one and no others.
+    from drift_aware.sql.migrate import migrate
+
+    with fresh_database(postgres_server.url) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            migrate(connection)
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture
+def database_url(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
+    """The address of a database with all migrations applied and no rows."""
+    with fresh_database(postgres_server.url, migrated_template) as url:
         yield url
 
 

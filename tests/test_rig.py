@@ -82,6 +82,11 @@ def test_a_fresh_database_is_dropped_even_while_somebody_is_connected(
     connection.close()
 
 
+def test_a_migrated_database_has_the_tables_and_no_rows(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM interaction_log").fetchone() == (0,)
+
+
 def test_nothing_of_the_desk_reaches_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://desk")
     monkeypatch.setenv("DRIFT_AWARE_PANE_SECONDS", "77")

@@ -177,6 +177,9 @@ def _configuration(data: Path, port: int, controller_port: int) -> str:
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
+        # After a kill the controller lets the broker back in only when its old session has expired.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         # Deleted topics leave no files open behind them while the next test runs.
         "log.segment.delete.delay.ms": "100",
         "log.cleaner.dedupe.buffer.size": "16777216",
