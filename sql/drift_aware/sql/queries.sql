@@ -1,0 +1,188 @@
+-- Every statement the Python code sends. A block begins with its name and says what it is for.
+
+-- name: create_vector_extension
+-- Half-precision vectors come with it; needs a superuser or, where it is trusted, the database's owner.
+CREATE EXTENSION IF NOT EXISTS vector
+
+-- name: vector_version
+-- The installed version as three numbers, none if it is not installed.
+SELECT string_to_array(extversion, '.')::int[] FROM pg_extension WHERE extname = 'vector'
+
+-- name: create_migration_table
+-- Which migrations were applied, and what they said then.
+CREATE TABLE IF NOT EXISTS schema_migration (
+    version    integer     PRIMARY KEY,
+    name       text        NOT NULL,
+    checksum   text        NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+
+-- name: migration_table_exists
+-- Asking must not create anything: a status may be read by somebody who may only read.
+SELECT to_regclass('schema_migration') IS NOT NULL
+
+-- name: applied_migrations
+-- What was applied, oldest first.
+SELECT version, name, checksum, applied_at FROM schema_migration ORDER BY version
+
+-- name: lock_migrations
+-- One migrator at a time; the lock goes with the transaction, so it cannot be left behind.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware migrations', 0))
+
+-- name: record_migration
+-- In the transaction of the migration itself.
+INSERT INTO schema_migration (version, name, checksum) VALUES (%(version)s, %(name)s, %(checksum)s)
+
+-- name: next_offsets
+-- Where a consumer goes on, for every partition it has ever read.
+SELECT topic, part, next FROM kafka_offset WHERE consumer = %(consumer)s
+
+-- name: first_offset
+-- A partition read for the first time. If another process was first, its row stays.
+INSERT INTO kafka_offset (consumer, topic, part, next)
+VALUES (%(consumer)s, %(topic)s, %(part)s, %(next)s)
+ON CONFLICT DO NOTHING
+
+-- name: fence_offset
+-- Moves a position on, but only from where this process believes it is. A process that lost the partition
+-- and does not know it waits here for the new owner's transaction, then matches no row.
+UPDATE kafka_offset SET next = %(next)s, updated_at = now()
+WHERE consumer = %(consumer)s AND topic = %(topic)s AND part = %(part)s AND next = %(expected)s
+
+-- name: copy_rows
+-- Appends to a log; a hundred times faster than single inserts.
+COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)
+
+-- name: upsert_drift_event
+-- An alert at a revision not seen before; the same or an earlier one changes nothing.
+INSERT INTO drift_events (
+    id, revision, status, severity, kind, metric, detector, channel, segment, baseline, onset, ts, current,
+    baseline_value, score, threshold, evidence, paging, window_start, window_end, window_events, summary,
+    suggested_actions, alert
+) VALUES (
+    %(id)s, %(revision)s, %(status)s, %(severity)s, %(kind)s, %(metric)s, %(detector)s, %(channel)s,
+    %(segment)s, %(baseline)s, %(onset)s, %(ts)s, %(current)s, %(baseline_value)s, %(score)s,
+    %(threshold)s, %(evidence)s, %(paging)s, %(window_start)s, %(window_end)s, %(window_events)s,
+    %(summary)s, %(suggested_actions)s, %(alert)s
+)
+ON CONFLICT (id) DO UPDATE SET
+    revision = excluded.revision, status = excluded.status, severity = excluded.severity,
+    kind = excluded.kind, metric = excluded.metric, detector = excluded.detector,
+    channel = excluded.channel, segment = excluded.segment, baseline = excluded.baseline,
+    onset = excluded.onset, ts = excluded.ts, current = excluded.current,
+    baseline_value = excluded.baseline_value, score = excluded.score, threshold = excluded.threshold,
+    evidence = excluded.evidence, paging = excluded.paging, window_start = excluded.window_start,
+    window_end = excluded.window_end, window_events = excluded.window_events, summary = excluded.summary,
+    suggested_actions = excluded.suggested_actions, alert = excluded.alert, updated_at = now()
+WHERE drift_events.revision < excluded.revision
+
+-- name: upsert_drift_metric
+-- A reading; one sent again after a recovery replaces the first.
+INSERT INTO drift_metrics (
+    segment, metric, detector, channel, pane_start, pane_end, state, events, current, baseline_value, score,
+    threshold, evidence, fired, message
+) VALUES (
+    %(segment)s, %(metric)s, %(detector)s, %(channel)s, %(pane_start)s, %(pane_end)s, %(state)s, %(events)s,
+    %(current)s, %(baseline_value)s, %(score)s, %(threshold)s, %(evidence)s, %(fired)s, %(message)s
+)
+ON CONFLICT (segment, metric, detector, channel, pane_start) DO UPDATE SET
+    pane_end = excluded.pane_end, state = excluded.state, events = excluded.events,
+    current = excluded.current, baseline_value = excluded.baseline_value, score = excluded.score,
+    threshold = excluded.threshold, evidence = excluded.evidence, fired = excluded.fired,
+    message = excluded.message
+
+-- name: upsert_pane_totals
+-- The counts that came with the readings of a pane.
+INSERT INTO pane_totals (segment, pane_start, pane_end, totals)
+VALUES (%(segment)s, %(pane_start)s, %(pane_end)s, %(totals)s)
+ON CONFLICT (segment, pane_start) DO UPDATE SET pane_end = excluded.pane_end, totals = excluded.totals
+
+-- name: lock_partitions
+-- One process at a time makes partitions; the others find them made.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware partitions', 0))
+
+-- name: wait_briefly_for_locks
+-- Partitions are made days ahead: a long query in the way is a reason to try again later, not to wait.
+SET LOCAL lock_timeout = '2s'
+
+-- name: existing_partitions
+-- The partitions of the tables named.
+SELECT child.relname
+FROM pg_inherits
+JOIN pg_class AS child ON child.oid = inhrelid
+WHERE inhparent = ANY (SELECT to_regclass(name) FROM unnest(%(tables)s::text[]) AS name)
+
+-- name: close_table
+-- Keeps writers out until the partition is in place, else a row on its way to the default partition could
+-- arrive after the day was taken out of it. Readers go on.
+LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE
+
+-- name: create_partition
+-- A day's table, not yet part of its parent: rows of that day may wait in the default partition.
+CREATE TABLE {partition} (LIKE {table} INCLUDING ALL)
+
+-- name: fill_partition
+-- Rows of the day that were published before its table was made.
+WITH early AS (DELETE FROM {default} WHERE {time} >= {since} AND {time} < {until} RETURNING *)
+INSERT INTO {partition} SELECT * FROM early
+
+-- name: attach_partition
+-- From here on the parent routes the day's rows to it.
+ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({since}) TO ({until})
+
+-- name: last_action
+-- Event time in milliseconds of the last action of a kind in a segment that was not withheld, other than
+-- those of the same alert.
+SELECT (extract(epoch FROM max(ts)) * 1000)::bigint
+FROM action_log
+WHERE segment = %(segment)s AND action = %(action)s AND status <> 'withheld' AND alert_id <> %(alert_id)s
+
+-- name: claim_action
+-- One insert claims an action: whoever comes second changes nothing. Only what was withheld may become
+-- proposed when a later revision of the alert gives reason to.
+INSERT INTO action_log (
+    id, revision, action, status, alert_id, segment, metric, severity, ts, dry_run, reason, alert, claimed_by
+) VALUES (
+    %(id)s, %(revision)s, %(action)s, %(status)s, %(alert_id)s, %(segment)s, %(metric)s, %(severity)s,
+    %(ts)s, %(dry_run)s, %(reason)s, %(alert)s, %(claimed_by)s
+)
+ON CONFLICT (id) DO UPDATE SET
+    revision = action_log.revision + 1, status = excluded.status, severity = excluded.severity,
+    ts = excluded.ts, dry_run = excluded.dry_run, reason = excluded.reason, alert = excluded.alert,
+    claimed_by = excluded.claimed_by, updated_at = now()
+WHERE action_log.status = 'withheld' AND excluded.status = 'proposed'
+
+-- name: unpublished_actions
+-- What drift.actions.v1 does not have yet, oldest first; rows another process is sending are left to it.
+SELECT
+    id, revision, action, status, alert_id, segment, metric, severity,
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, receipt
+FROM action_log
+WHERE published_revision < revision
+ORDER BY created_at
+LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
+
+-- name: mark_published
+-- After Kafka has confirmed the record; a crash before this sends it again, with the same id and revision.
+UPDATE action_log SET published_revision = %(revision)s
+WHERE id = %(id)s AND published_revision < %(revision)s
+
+-- name: list_actions
+-- The ledger, latest first; with a status, only those.
+SELECT
+    id, revision, action, status, alert_id, segment, metric, severity,
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, receipt
+FROM action_log
+WHERE %(status)s::text IS NULL OR status = %(status)s
+ORDER BY ts DESC, id
+LIMIT %(limit)s
+
+-- name: find_action
+-- One row of the ledger with the alert it answers.
+SELECT
+    id, revision, action, status, alert_id, segment, metric, severity,
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, receipt, alert, claimed_by,
+    published_revision, created_at, updated_at
+FROM action_log
+WHERE id = %(id)s

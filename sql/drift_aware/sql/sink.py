@@ -1,0 +1,138 @@
+"""``persist``: everything that is published, into Postgres.
+
+Events become rows of the logs, readings of ``drift_metrics`` and ``pane_totals``, alerts of ``drift_events``.
+Nothing a publisher can send stops it: what cannot be read is skipped and counted (the worker dead-letters
+it), what Postgres cannot hold is amended or skipped, and counted.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import psycopg
+import structlog
+from pgvector.psycopg import register_vector
+from psycopg.sql import SQL, Identifier
+
+from drift_aware.schema.topics import ALERTS, READINGS, SOURCES
+from drift_aware.sql import partitions
+from drift_aware.sql.batch import Batch, sort
+from drift_aware.sql.metrics import SinkMetrics
+from drift_aware.sql.queries import QUERIES
+from drift_aware.sql.rows import LOGS, LogTable
+from drift_aware.sql.store import Connection
+from drift_aware.sql.work import Record
+
+NAME = "persist"
+TOPICS = (*SOURCES.values(), READINGS, ALERTS)
+
+# What Postgres refuses because of the row itself; trying again would not help.
+_REFUSED = (psycopg.DataError, psycopg.errors.NotNullViolation, psycopg.errors.ProgramLimitExceeded)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table, the topic its rows come from, and how they get in."""
+
+    table: str
+    topic: str
+    write: Callable[[Connection, Sequence[Any]], None]
+
+
+def _copy(table: LogTable, connection: Connection, some: Sequence[tuple[Any, ...]]) -> None:
+    statement = QUERIES["copy_rows"].format(
+        table=Identifier(table.name), columns=SQL(", ").join(map(Identifier, table.columns))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(table.types)
+        for row in some:
+            copy.write_row(row)
+
+
+def _upsert(statement: str, connection: Connection, some: Sequence[dict[str, Any]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(QUERIES[statement], some)
+
+
+TARGETS = (
+    *(Target(table.name, SOURCES[kind].name, partial(_copy, table)) for kind, table in LOGS.items()),
+    Target("drift_metrics", READINGS.name, partial(_upsert, "upsert_drift_metric")),
+    Target("pane_totals", READINGS.name, partial(_upsert, "upsert_pane_totals")),
+    Target("drift_events", ALERTS.name, partial(_upsert, "upsert_drift_event")),
+)
+
+
+def write(connection: Connection, target: Target, some: Sequence[Any], batch: Batch) -> None:
+    """Write rows; if Postgres refuses one, find it by halving, skip it and count it in ``batch``."""
+    if not some:
+        return
+    try:
+        with connection.transaction():
+            target.write(connection, some)
+    except _REFUSED as error:
+        if len(some) == 1:
+            log.warning("row refused", table=target.table, error=str(error).splitlines()[0])
+            batch.skipped[target.topic, "refused"] += 1
+            return
+        middle = len(some) // 2
+        write(connection, target, some[:middle], batch)
+        write(connection, target, some[middle:], batch)
+    else:
+        batch.written[target.table] += len(some)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Sink:
+    """The work of ``persist`` (consumer.Work).
+
+    Args:
+        metrics: where to count.
+        now: the clock that says which days get partitions.
+    """
+
+    def __init__(self, metrics: SinkMetrics, now: Callable[[], datetime] = _utc_now) -> None:
+        self._metrics = metrics
+        self._now = now
+        self._partitions_made: datetime | None = None
+        self._days = partitions.Days.around(now().date())
+        self._connection: Connection | None = None
+        self._batch = Batch()
+
+    def prepare(self, connection: Connection) -> None:
+        """Once an hour make the partitions that are missing."""
+        if connection is not self._connection:
+            register_vector(connection)
+            self._connection = connection
+        hour = self._now().replace(minute=0, second=0, microsecond=0)
+        if hour != self._partitions_made:
+            partitions.make_ahead(connection, hour.date())
+            self._days = partitions.Days.around(hour.date())
+            self._partitions_made = hour
+
+    def handle(self, connection: Connection, records: Sequence[Record]) -> None:
+        """Write the rows of the records."""
+        self._batch = sort(records, self._days)
+        for target in TARGETS:
+            write(connection, target, self._batch.rows.get(target.table, ()), self._batch)
+
+    def committed(self) -> None:
+        """Count, now that a rollback can no longer undo it."""
+        batch, metrics = self._batch, self._metrics
+        metrics.batch_seconds.observe(time.perf_counter() - batch.started)
+        for table, count in batch.written.items():
+            metrics.rows.labels(table).inc(count)
+        for table, count in batch.unplaced.items():
+            metrics.unplaced.labels(table).inc(count)
+        for change, count in batch.tally.items():
+            metrics.amended.labels(change).inc(count)
+        for (topic, reason), count in batch.skipped.items():
+            metrics.skipped.labels(topic, reason).inc(count)
+            log.warning("events not stored", topic=topic, reason=reason, events=count)

@@ -1,0 +1,81 @@
+"""``db migrate``, ``db status`` and ``persist``."""
+
+import signal
+import threading
+from typing import Annotated
+
+import msgspec
+import typer
+from prometheus_client import CollectorRegistry
+
+from drift_aware.schema.verbs import ConfigOption, JsonOption, start
+from drift_aware.sql import migrate, sink, store
+from drift_aware.sql.consumer import ExactlyOnceConsumer
+from drift_aware.sql.metrics import SinkMetrics, served
+
+
+def register(app: typer.Typer) -> None:
+    """Add this role's verbs."""
+    group = typer.Typer(help="The Postgres schema.", no_args_is_help=True)
+    group.command("migrate")(migrate_schema)
+    group.command("status")(status)
+    app.add_typer(group, name="db")
+    app.command("persist")(persist)
+
+
+def migrate_schema(config: ConfigOption = None) -> None:
+    """Bring the schema up to date; what is already there is left as it is."""
+    settings = start(config)
+    with store.connect(settings.require_database_url(), "migrate") as connection:
+        applied = migrate.migrate(connection)
+    for migration in applied:
+        print(f"applied {migration.version:04} {migration.name}")
+    if not applied:
+        print("the schema is up to date")
+
+
+def status(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Show every migration and when it was applied."""
+    settings = start(config)
+    with store.connect(settings.require_database_url(), "status") as connection:
+        entries = migrate.status(connection)
+    for entry in entries:
+        if json:
+            print(msgspec.json.encode(entry).decode())
+        else:
+            when = f"applied {entry.applied_at:%Y-%m-%d %H:%M:%S %Z}" if entry.applied_at else "to be applied"
+            print(f"{entry.version:04} {entry.name:28} {when}")
+
+
+def persist(
+    config: ConfigOption = None,
+    prometheus_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Serve metrics on this port; 0 serves none.")
+    ] = 0,
+    skip_lost: Annotated[
+        bool,
+        typer.Option("--skip-lost", help="Go on although Kafka deleted records that were not stored yet."),
+    ] = False,
+) -> None:
+    """Write everything that is published to Postgres, each event exactly once; Ctrl-C or SIGTERM stops it."""
+    settings = start(config)
+    registry = CollectorRegistry()
+    metrics = SinkMetrics(registry)
+    consumer = ExactlyOnceConsumer(
+        settings,
+        sink.NAME,
+        sink.TOPICS,
+        sink.Sink(metrics),
+        skip_lost=skip_lost,
+        retried=lambda cause: metrics.retries.labels(cause).inc(),
+    )
+    with served(prometheus_port, registry):
+        consumer.run(stop_on_signals())
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set, so that the work in hand can be finished."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
