@@ -88,13 +88,22 @@ def _sort_events(kind: Kind, record: Record, batch: Batch, days: Days) -> None:
 
 
 def _sort_alert(record: Record, batch: Batch) -> None:
-    batch.add("drift_events", [rows.alert_row(_decoded(_alerts, record), batch.tally)])
+    batch.add("drift_events", [rows.alert_row(read_alert(record), batch.tally)])
 
 
 def _sort_readings(record: Record, batch: Batch) -> None:
     pane = _decoded(_readings, record)
     batch.add("pane_totals", [rows.totals_row(pane, batch.tally)])
     batch.add("drift_metrics", rows.reading_rows(pane, batch.tally))
+
+
+def read_alert(record: Record) -> Alert:
+    """The alert in a record.
+
+    Raises:
+        BadEvent: there is none.
+    """
+    return _decoded(_alerts, record)
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], record: Record) -> T:

@@ -130,12 +130,13 @@ INSERT INTO {partition} SELECT * FROM early
 -- From here on the parent routes the day's rows to it.
 ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({since}) TO ({until})
 
--- name: last_action
--- Event time in milliseconds of the last action of a kind in a segment that was not withheld, other than
--- those of the same alert.
-SELECT (extract(epoch FROM max(ts)) * 1000)::bigint
+-- name: last_actions
+-- Kind of action to the event time, in milliseconds, of the last one in a segment that was not withheld,
+-- leaving out those of the alert itself.
+SELECT action, (extract(epoch FROM max(ts)) * 1000)::bigint
 FROM action_log
-WHERE segment = %(segment)s AND action = %(action)s AND status <> 'withheld' AND alert_id <> %(alert_id)s
+WHERE segment = %(segment)s AND status <> 'withheld' AND alert_id <> %(alert_id)s
+GROUP BY action
 
 -- name: claim_action
 -- One insert claims an action: whoever comes second changes nothing. Only what was withheld may become

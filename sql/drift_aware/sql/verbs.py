@@ -13,6 +13,11 @@ from drift_aware.sql import migrate, sink, store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
 from drift_aware.sql.metrics import SinkMetrics, served
 
+SkipLostOption = Annotated[
+    bool,
+    typer.Option("--skip-lost", help="Go on although Kafka has deleted records that were not read yet."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add this role's verbs."""
@@ -52,10 +57,7 @@ def persist(
     prometheus_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Serve metrics on this port; 0 serves none.")
     ] = 0,
-    skip_lost: Annotated[
-        bool,
-        typer.Option("--skip-lost", help="Go on although Kafka deleted records that were not stored yet."),
-    ] = False,
+    skip_lost: SkipLostOption = False,
 ) -> None:
     """Write everything that is published to Postgres, each event exactly once; Ctrl-C or SIGTERM stops it."""
     settings = start(config)

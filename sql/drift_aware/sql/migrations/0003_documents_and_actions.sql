@@ -33,7 +33,7 @@ CREATE TABLE action_log (
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX ON action_log (segment, action, ts);
+CREATE INDEX ON action_log (ts);
 CREATE INDEX ON action_log (created_at) WHERE published_revision < revision;
 COMMENT ON TABLE action_log IS 'The ledger: one row per action, at its latest revision.';
 COMMENT ON COLUMN action_log.ts IS 'Event time of the alert revision it answers; cooldowns are counted in it.';
