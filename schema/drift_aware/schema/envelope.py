@@ -12,11 +12,10 @@ Reading is total: whatever the bytes are, each event comes out either as an even
 holds its own bytes and the reason. Nothing in here raises on bad input.
 """
 
-import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -27,6 +26,8 @@ ROWS = "application/json"
 COLUMNS = "application/vnd.drift-aware.columns+msgpack"
 MAX_EVENTS = 50
 MAX_BYTES = 64_000
+# What a reader takes in the columns form, where a few bytes can claim any number of events.
+MAX_READ_EVENTS = 1_000
 MAX_DIM = 16_000  # the widest vector pgvector stores (https://github.com/pgvector/pgvector#vectors)
 
 Dtype = Literal["float16", "float32"]
@@ -48,10 +49,10 @@ class Columns(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     v: int = 1
     kind: Kind
-    n: int
+    n: Annotated[int, msgspec.Meta(ge=0, le=MAX_READ_EVENTS)]
     shared: dict[str, Any] = {}
     columns: dict[str, list[Any]] = {}
-    dim: int = 0
+    dim: Annotated[int, msgspec.Meta(ge=0, le=MAX_DIM)] = 0
     dtype: Dtype = "float32"
     matrix: bytes = b""
 
@@ -74,11 +75,22 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a record held: the events whose ``ts`` is in milliseconds, and what could not be used."""
+    """What a record held.
+
+    Attributes:
+        events: what can be used; their ``ts`` is in milliseconds and their vectors are bytes.
+        positions: where in the record each of them stands, from 0.
+        dead: what cannot be used.
+    """
 
     events: list[Event] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
 
+
+# What the decoders raise for bytes they cannot read; text that is not UTF-8 and nesting that is too deep have
+# exceptions of their own.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
@@ -145,21 +157,28 @@ def _decode_rows(kind: Kind, value: bytes, decoded: Decoded) -> None:
         )
         for event in events:
             _normalise(event)
-    except (msgspec.DecodeError, BadEvent):
-        decoded.dead.clear()
+    except (*_UNREADABLE, BadEvent):
+        pass
     else:
         decoded.events.extend(events)
+        decoded.positions.extend(range(len(events)))
         return
     try:
-        raws = [bytes(raw) for raw in _raw_rows.decode(value)] if value.lstrip()[:1] == b"[" else [value]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raws = _raws(value)
+    except _UNREADABLE as error:
         _bury(decoded, value, ROWS, BadEvent("not_json", f"the record is not JSON: {error}"))
         return
-    for raw in raws:
-        _decode_one(kind, raw, decoded)
+    for position, raw in enumerate(raws):
+        _decode_one(kind, raw, position, decoded)
 
 
-def _decode_one(kind: Kind, raw: bytes, decoded: Decoded) -> None:
+def _raws(value: bytes) -> list[bytes]:
+    if value.lstrip()[:1] != b"[":
+        return [value]
+    return [bytes(raw) for raw in _raw_rows.decode(value)]
+
+
+def _decode_one(kind: Kind, raw: bytes, position: int, decoded: Decoded) -> None:
     try:
         event = _one[kind].decode(raw)
         _normalise(event)
@@ -167,10 +186,11 @@ def _decode_one(kind: Kind, raw: bytes, decoded: Decoded) -> None:
         _bury(decoded, raw, ROWS, error)
     except msgspec.ValidationError as error:
         _bury(decoded, raw, ROWS, BadEvent("wrong_type", f"not a valid {kind}: {error}"))
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         _bury(decoded, raw, ROWS, BadEvent("not_json", f"the record is not JSON: {error}"))
     else:
         decoded.events.append(event)
+        decoded.positions.append(position)
 
 
 def _decode_columns(kind: Kind, value: bytes, decoded: Decoded) -> None:
@@ -180,7 +200,7 @@ def _decode_columns(kind: Kind, value: bytes, decoded: Decoded) -> None:
     except BadEvent as error:
         _bury(decoded, value, COLUMNS, error)
         return
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         _bury(
             decoded, value, COLUMNS, BadEvent("not_columns", f"the record is not the columns form: {error}")
         )
@@ -203,6 +223,7 @@ def _decode_columns(kind: Kind, value: bytes, decoded: Decoded) -> None:
             _bury(decoded, _one_row(body, i), COLUMNS, error)
         else:
             decoded.events.append(event)
+            decoded.positions.append(i)
 
 
 def _check_shape(kind: Kind, body: Columns) -> None:
@@ -233,20 +254,24 @@ def _one_row(body: Columns, i: int) -> bytes:
     )
 
 
+def rejected(value: bytes, content_type: str, position: int, error: BadEvent) -> DeadLetter:
+    """The dead letter of an event that ``decode`` could read but that cannot be used after all.
+
+    Args:
+        value: the record it came in, one that ``decode`` has read.
+        content_type: the form of that record.
+        position: where it stands in that record.
+        error: why it cannot be used.
+    """
+    columns = content_type == COLUMNS
+    alone = _one_row(_columns.decode(value), position) if columns else _raws(value)[position]
+    return DeadLetter(alone, content_type, error.reason, str(error))
+
+
 def _normalise(event: Event) -> None:
     event.ts = milliseconds(event.ts)
     if isinstance(event, Embedding):
         normalise_vector(event)
-    else:
-        _refuse_nan(event)
-
-
-def _refuse_nan(event: Event) -> None:
-    # msgpack carries NaN and infinity; JSON cannot. `ge=0` alone lets infinity through.
-    for name in event.__struct_fields__:
-        number = getattr(event, name)
-        if isinstance(number, float) and not math.isfinite(number):
-            raise BadEvent("not_finite", f"{name} is {number}")
 
 
 def normalise_vector(event: Embedding) -> None:
