@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from concurrent.futures import Future
 from pathlib import Path
 
 from confluent_kafka import KafkaError, KafkaException
@@ -112,15 +113,16 @@ class KafkaServer:
 
     def reset(self) -> None:
         """Every topic empty and every group gone, as if the broker were new: about 0.5 s."""
-        admin = self._admin()
-        wait_until(lambda: _without_groups(admin), _RESET_SECONDS, "all consumer groups deleted")
-        names = _topic_names(admin)
-        if names:
-            for deleted in admin.delete_topics(names, operation_timeout=_REQUEST_SECONDS).values():
-                deleted.result()
-        wait_until(lambda: not _topic_names(admin), _RESET_SECONDS, "all topics deleted")
+        admin = self.clear()
         topics.create(make_settings(self.bootstrap))
         wait_until(lambda: _all_led(admin), _RESET_SECONDS, "a leader for every partition")
+
+    def clear(self) -> AdminClient:
+        """Delete every group and every topic; a client for what comes next."""
+        admin = self._admin()
+        wait_until(lambda: _without_groups(admin), _RESET_SECONDS, "all consumer groups deleted")
+        wait_until(lambda: _without_topics(admin), _RESET_SECONDS, "all topics deleted")
+        return admin
 
     def _end(self) -> None:
         process, self._process = self._process, None
@@ -199,10 +201,6 @@ def _free_ports(count: int) -> list[int]:
             one.close()
 
 
-def _topic_names(admin: AdminClient) -> list[str]:
-    return [name for name in admin.list_topics(timeout=_REQUEST_SECONDS).topics if not name.startswith("__")]
-
-
 def _all_led(admin: AdminClient) -> bool:
     there = admin.list_topics(timeout=_REQUEST_SECONDS).topics
     return all(
@@ -211,16 +209,28 @@ def _all_led(admin: AdminClient) -> bool:
     )
 
 
+def _without_topics(admin: AdminClient) -> bool:
+    """Delete what topics there are; a broker goes on listing for a moment what the controller has deleted."""
+    there = admin.list_topics(timeout=_REQUEST_SECONDS).topics
+    names = [name for name in there if not name.startswith("__")]
+    if names:
+        for deleted in admin.delete_topics(names, operation_timeout=_REQUEST_SECONDS).values():
+            _tolerate(deleted, KafkaError.UNKNOWN_TOPIC_OR_PART)
+    return not names
+
+
 def _without_groups(admin: AdminClient) -> bool:
-    """Delete what groups there are; false while one still has members, which a killed client's has."""
+    """Delete what groups there are; one still has members for a while after its clients were killed."""
     names = [group.group_id for group in admin.list_consumer_groups().result().valid]
-    if not names:
-        return True
-    for deleted in admin.delete_consumer_groups(names).values():
-        try:
-            deleted.result()
-        except KafkaException as error:
-            gone = (KafkaError.NON_EMPTY_GROUP, KafkaError.GROUP_ID_NOT_FOUND)
-            if error.args[0].code() not in gone:
-                raise
-    return False
+    if names:
+        for deleted in admin.delete_consumer_groups(names).values():
+            _tolerate(deleted, KafkaError.NON_EMPTY_GROUP, KafkaError.GROUP_ID_NOT_FOUND)
+    return not names
+
+
+def _tolerate(done: Future[None], *codes: int) -> None:
+    try:
+        done.result()
+    except KafkaException as error:
+        if error.args[0].code() not in codes:
+            raise

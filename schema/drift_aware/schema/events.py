@@ -18,13 +18,15 @@ from drift_aware.schema.errors import BadEvent
 
 Timestamp = int | float | str
 Share = Annotated[float, Meta(ge=0, le=1)]
-Amount = Annotated[float, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=0)]
+# Bounded above too, so that infinity and numbers no array can hold are refused where they come in.
+Amount = Annotated[float, Meta(ge=0, le=1e12)]
+Count = Annotated[int, Meta(ge=0, le=10**12)]
 
 # A count of milliseconds passes this number on 1973-03-03, a count of seconds in the year 5138.
 _SMALLEST_MILLISECONDS = 100_000_000_000
 # 9999-12-31; what lies beyond cannot be written as a date.
 _LARGEST_MILLISECONDS = 253_402_300_799_999
+_SHOWN_CHARACTERS = 40
 
 
 class Interaction(Struct, kw_only=True, omit_defaults=True):
@@ -136,20 +138,26 @@ def milliseconds(ts: Timestamp) -> int:
     """
     if isinstance(ts, str):
         return _parsed(ts)
-    scaled = ts if ts >= _SMALLEST_MILLISECONDS else ts * 1000
-    if not 0 < scaled <= _LARGEST_MILLISECONDS:
-        raise BadEvent("bad_timestamp", f"ts {ts!r} is not a time after 1970 and before the year 10000")
-    return round(scaled)
+    return _checked(ts if ts >= _SMALLEST_MILLISECONDS else ts * 1000, ts)
 
 
 def _parsed(ts: str) -> int:
     try:
         moment = datetime.fromisoformat(ts)
     except ValueError:
-        raise BadEvent("bad_timestamp", f"ts {ts[:40]!r} is not an RFC 3339 time") from None
+        raise BadEvent("bad_timestamp", f"ts {ts[:_SHOWN_CHARACTERS]!r} is not an RFC 3339 time") from None
     if moment.tzinfo is None:
-        raise BadEvent("bad_timestamp", f"ts {ts[:40]!r} has no offset from UTC; append Z if it is UTC")
-    return milliseconds(round(moment.timestamp() * 1000))
+        raise BadEvent(
+            "bad_timestamp", f"ts {ts[:_SHOWN_CHARACTERS]!r} has no offset from UTC; append Z if it is UTC"
+        )
+    return _checked(moment.timestamp() * 1000, ts)
+
+
+def _checked(scaled: float, ts: Timestamp) -> int:
+    if not 0 < scaled <= _LARGEST_MILLISECONDS:
+        said = str(ts)[:_SHOWN_CHARACTERS]
+        raise BadEvent("bad_timestamp", f"ts {said!r} is not a time after 1970 and before the year 10000")
+    return round(scaled)
 
 
 def correctness(event: Evaluation) -> bool | None:

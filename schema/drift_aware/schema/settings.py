@@ -38,6 +38,8 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 
 Share = Annotated[float, Field(gt=0, le=1)]
+# A detector's name switches it on or lets it page; with a leading minus, off.
+Detector = Literal["limit", "drop", "centroid", "adwin", "-limit", "-drop", "-centroid", "-adwin"]
 
 
 class _Section(BaseModel):
@@ -114,6 +116,7 @@ class Limits(_Section):
     feedback_drop: float = Field(0.5, gt=0, le=4)
     embedding_cosine: float = Field(0.1, gt=0, le=2)
     min_samples: int = Field(100, ge=1)
+    confirm: bool = True
 
 
 class Actions(_Section):
@@ -154,13 +157,12 @@ class Settings(BaseSettings):
     max_segments: int = Field(1000, ge=1)
     pane_seconds: int = Field(10, ge=1, le=3600)
     allowed_lateness_seconds: int = Field(30, ge=0)
-    idle_seconds: int = Field(10, ge=1)
     future_tolerance_seconds: int = Field(300, ge=1)
     window_seconds: int = Field(600, ge=1)
     embedding_dim: int | None = Field(None, ge=1)
     baseline: BaselinePolicy = BaselinePolicy()
     limits: Limits = Limits()
-    detectors: list[str] = []
+    detectors: list[Detector] = []
     actions: Actions = Actions()
     notify: Notify = Notify()
     kafka: Kafka = Kafka()
@@ -225,13 +227,22 @@ def _read(file: Path) -> dict[str, Any]:
         values = yaml.safe_load(file.read_text())
     except OSError as error:
         raise SettingsError(f"cannot read {file}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file} is not YAML: it is not UTF-8 text") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{file} is not YAML{_where(error)}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise SettingsError(f"{file} must hold settings as `name: value`, not a {type(values).__name__}")
     return {str(key): _filled(value) for key, value in values.items()}
+
+
+def _where(error: yaml.YAMLError) -> str:
+    """The place and the problem; the error's own text quotes the line, which may hold a password."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return ""
+    return f", line {error.problem_mark.line + 1}: {error.problem}"
 
 
 def _filled(value: Any) -> Any:
@@ -245,11 +256,13 @@ def _filled(value: Any) -> Any:
 
 
 def _put(values: dict[str, Any], path: str, value: str) -> None:
-    *sections, name = path.split(".")
-    for section in sections:
-        values[section] = dict(values.get(section) or {})
-        values = values[section]
-    values[name] = value
+    """Set the value at a dotted path; where the file has no section but a value, its error comes later."""
+    section, _, rest = path.partition(".")
+    if not rest:
+        values[section] = value
+    elif isinstance(there := values.get(section) or {}, dict):
+        values[section] = dict(there)
+        _put(values[section], rest, value)
 
 
 def _keys(model: type[BaseModel], path: str = "") -> Iterator[str]:

@@ -7,15 +7,17 @@ agree. Sources are neither compacted nor transactional, because the worker count
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from msgspec import Struct
 
 from drift_aware.schema.checks import Check
-from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.errors import SettingsError, Unreachable
 from drift_aware.schema.events import Kind
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from drift_aware.schema.settings import Settings
 
 WORKER_APP = "drift-aware"
@@ -122,16 +124,24 @@ def create(settings: "Settings", timeout_seconds: float = 30.0) -> list[str]:
         ],
         operation_timeout=timeout_seconds,
     )
-    for name, future in futures.items():
-        try:
-            future.result()
-        except KafkaException as error:
-            raise Unreachable(f"cannot create topic {name}: {error.args[0].str()}") from None
-    return [topic.name for topic in missing]
+    return [name for name, future in futures.items() if _was_created(name, future)]
+
+
+def _was_created(name: str, future: "Future[None]") -> bool:
+    try:
+        future.result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False  # somebody else, at the same time
+        raise Unreachable(f"cannot create topic {name}: {error.args[0].str()}") from None
+    return True
 
 
 def _admin(settings: "Settings") -> AdminClient:
-    return AdminClient(settings.kafka.client() | {"log_level": 2})
+    try:
+        return AdminClient(settings.kafka.client() | {"log_level": 2})
+    except KafkaException as error:
+        raise SettingsError(f"Kafka settings: {error.args[0].str()}") from None
 
 
 def _partitions(admin: AdminClient, settings: "Settings", timeout_seconds: float) -> dict[str, int]:
