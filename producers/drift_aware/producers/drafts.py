@@ -1,0 +1,89 @@
+"""From what the application passed in to a valid event. Pure; runs in the background thread."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from drift_aware.producers.vectors import packed
+from drift_aware.schema.envelope import normalise_vector
+from drift_aware.schema.errors import BadEvent
+from drift_aware.schema.events import TYPES, Embedding, Event, Kind, milliseconds
+
+Draft = tuple[Kind, Mapping[str, Any] | Event]
+
+_KNOWN: Mapping[Kind, frozenset[str]] = {
+    kind: frozenset(event_type.__struct_fields__) for kind, event_type in TYPES.items()
+}
+_TEXTS: Mapping[Kind, tuple[str, ...]] = {
+    "interaction": ("user_query", "model_response"),
+    "embedding": (),
+    "feedback": ("comment",),
+    "evaluation": ("expected", "predicted"),
+}
+
+
+class Completion:
+    """Fills in, clips and checks.
+
+    Args:
+        defaults: values of ``app``, ``model``, ``prompt_version`` and ``tenant`` for events without their
+            own. The model is the chat model: an embedding never takes it, because its ``model`` is the one
+            that made the vector.
+        max_text_chars: longer texts lose their end.
+    """
+
+    def __init__(self, defaults: Mapping[str, str | None], max_text_chars: int) -> None:
+        self._max_text_chars = max_text_chars
+        given = {name: value for name, value in defaults.items() if value is not None}
+        self._defaults: dict[Kind, dict[str, str]] = dict.fromkeys(TYPES, given)
+        self._defaults["embedding"] = {name: value for name, value in given.items() if name != "model"}
+
+    def complete(self, draft: Draft) -> tuple[Event, int]:
+        """The event, and how many of its texts were clipped.
+
+        Raises:
+            BadEvent: ``bad_event`` or ``bad_vector``; the message names the field.
+        """
+        kind, source = draft
+        fields = msgspec.structs.asdict(source) if isinstance(source, msgspec.Struct) else source
+        unknown = fields.keys() - _KNOWN[kind]
+        if unknown:
+            raise BadEvent("bad_event", f"an {kind} has no field {min(unknown)!r}; leave it out")
+        values = self._defaults[kind] | {name: value for name, value in fields.items() if value is not None}
+        clipped = self._clip(kind, values)
+        if kind == "embedding" and "vector" in values:
+            values["vector"], values["dtype"] = packed(values["vector"], values.get("dtype"))
+        return _checked(kind, values), clipped
+
+    def _clip(self, kind: Kind, values: dict[str, Any]) -> int:
+        clipped = 0
+        for name in _TEXTS[kind]:
+            text = values.get(name)
+            if isinstance(text, str) and len(text) > self._max_text_chars:
+                values[name] = text[: self._max_text_chars]
+                clipped += 1
+        return clipped
+
+
+def _checked(kind: Kind, values: dict[str, Any]) -> Event:
+    try:
+        event = _converted(kind, values)
+    except msgspec.ValidationError as error:
+        raise BadEvent("bad_event", f"not a valid {kind}: {error}") from None
+    try:
+        event.ts = milliseconds(event.ts)
+    except BadEvent as error:
+        raise BadEvent("bad_event", str(error)) from None
+    if isinstance(event, Embedding):
+        normalise_vector(event)
+    return event
+
+
+def _converted(kind: Kind, values: dict[str, Any]) -> Event:
+    try:
+        return msgspec.convert(values, TYPES[kind], builtin_types=(bytes,))
+    except msgspec.ValidationError:
+        # NumPy's numbers are not numbers to msgspec; their ``item`` is. Only who needs it pays for it.
+        plain = {name: value.item() if hasattr(value, "item") else value for name, value in values.items()}
+        return msgspec.convert(plain, TYPES[kind], builtin_types=(bytes,))

@@ -1,0 +1,109 @@
+"""What became of the events: counters, and one line of log a second at most."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Literal
+
+from msgspec import Struct
+
+from drift_aware.schema.errors import BadEvent
+
+Reason = Literal[
+    "queue_full",  # the application publishes faster than Kafka takes it, or Kafka is away
+    "timeout",  # Kafka was away longer than message.timeout.ms
+    "unknown_topic",  # the topic does not exist; run `drift-aware topics create`
+    "forbidden",  # these credentials may not write to the topic
+    "rejected",  # the broker, or librdkafka, refused it for another reason
+    "bad_client",  # librdkafka does not accept the settings
+    "bad_event",  # an unknown field, a wrong type, a missing value, text that is not Unicode
+    "bad_vector",  # not a vector, or not of the dimension or type it claims
+    "too_large",  # one event above the size of a record
+    "closed",  # published after close
+    "unsent",  # still waiting when close ran out of time
+    "internal",  # a mistake in here; please report it
+]
+
+_LOG_SECONDS = 1.0
+
+
+def reason_of(error: BadEvent) -> Reason:
+    """Why an event was lost that could not be used."""
+    match error.reason:
+        case "bad_vector" | "too_large" as reason:
+            return reason
+        case _:
+            return "bad_event"
+
+
+class Stats(Struct, frozen=True):
+    """Counts since the Publisher was made (in a forked child: since the fork).
+
+    Attributes:
+        delivered: events the broker has acknowledged.
+        queued: events neither delivered nor dropped yet.
+        clipped: texts that lost their end.
+        dropped: events lost, by reason.
+    """
+
+    delivered: int
+    queued: int
+    clipped: int
+    dropped: dict[str, int]
+
+
+class Tally:
+    """Counts; any thread may call.
+
+    Args:
+        log: where lost events are reported.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self.delivered = 0
+        self.clipped = 0
+        self._log = log
+        self._clock = clock
+        # Reentrant, because a signal handler may publish in the middle of a count.
+        self._lock = threading.RLock()
+        self._dropped: Counter[Reason] = Counter()
+        self._unreported: Counter[Reason] = Counter()
+        self._why = ""
+        self._logged_at = float("-inf")
+
+    def drop(self, reason: Reason, events: int = 1, why: str = "") -> None:
+        """Count lost events; ``why`` goes to the log, as the last of its kind before the next line."""
+        with self._lock:
+            self._dropped[reason] += events
+            self._unreported[reason] += events
+            self._why = why or self._why
+
+    def note(self, why: str) -> None:
+        """Remember what Kafka complains of, for the next line of log."""
+        with self._lock:
+            self._why = why
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Lost events by reason."""
+        with self._lock:
+            return {str(reason): count for reason, count in self._dropped.items()}
+
+    def report(self, even_now: bool = False) -> None:
+        """Log what was lost since the last line, unless that was less than a second ago.
+
+        Args:
+            even_now: at the end, when there is no later.
+        """
+        with self._lock:
+            now = self._clock()
+            if not self._unreported or (now - self._logged_at < _LOG_SECONDS and not even_now):
+                return
+            counts = ", ".join(f"{reason} {count}" for reason, count in self._unreported.most_common())
+            total, why = self._unreported.total(), self._why
+            self._unreported.clear()
+            self._logged_at, self._why = now, ""
+        self._log.warning("dropped %d events (%s)%s", total, counts, f": {why}" if why else "")
