@@ -9,8 +9,11 @@ Source: ``rdkafka_mock.h`` of librdkafka, which the wheels of confluent-kafka ca
 import ctypes
 import importlib.util
 import json
+import socket
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ _REPLICAS = 1
 # How long the first member of a group waits for others before it gets its partitions.
 _FIRST_REBALANCE_DELAY_MS = 200
 _ERROR_TEXT_BYTES = 512
+_WAKE_SECONDS = 0.01
 
 
 class MockClusterFailed(Exception):
@@ -65,8 +69,9 @@ class MockCluster:
             raise MockClusterFailed("librdkafka could not open a socket on 127.0.0.1 for its mock cluster")
         delay = ctypes.c_int32(_FIRST_REBALANCE_DELAY_MS)
         self._call("rd_kafka_mock_group_initial_rebalance_delay_ms", None, self._cluster, delay)
-        for name, partitions in topics.items():
-            self._create(name, partitions)
+        with _kept_awake(self.bootstrap):
+            for name, partitions in topics.items():
+                self._create(name, partitions)
 
     @property
     def bootstrap(self) -> str:
@@ -104,6 +109,29 @@ class MockCluster:
         function.restype = result
         value = function(*arguments)
         return ctypes.c_void_p(value) if result is ctypes.c_void_p else value
+
+
+@contextmanager
+def _kept_awake(address: str) -> Iterator[None]:
+    """Connect again and again meanwhile.
+
+    On a busy machine the cluster's thread at times misses that a call waits for it, and looks again only
+    after a second (librdkafka 2.16); a connection wakes it. 17 topics took 1-6 s without this, 0.01 s with.
+    """
+    host, _, port = address.rpartition(":")
+    done = threading.Event()
+
+    def connect() -> None:
+        while not done.wait(_WAKE_SECONDS):
+            socket.create_connection((host, int(port))).close()
+
+    thread = threading.Thread(target=connect)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def main(topics: Mapping[str, int]) -> int:
