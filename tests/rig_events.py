@@ -112,6 +112,4 @@ def publish(bootstrap: str, topic: str, values: Iterable[tuple[str, bytes]], for
 
 
 def publish_alerts(bootstrap: str, alerts: Iterable[Alert]) -> None:
-    publish(
-        bootstrap, "drift.alerts.v1", [(each.segment, msgspec.json.encode(each)) for each in alerts]
-    )
+    publish(bootstrap, "drift.alerts.v1", [(each.segment, msgspec.json.encode(each)) for each in alerts])

@@ -8,12 +8,12 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
+
+from drift_aware.schema.envelope import COLUMNS, encode_columns, encode_rows
 from rig.brokers import Broker
 from rig.commands import Command
 from rig.services import wait_until
 from rig_events import alert, embedding, interaction, publish, publish_alerts
-
-from drift_aware.schema.envelope import COLUMNS, encode_columns, encode_rows
 
 Start = Callable[..., Command]
 INTERACTIONS = 8_000

@@ -52,8 +52,7 @@ class Days:
 def make_ahead(connection: Connection, today: date) -> int:
     """Make the partitions around ``today`` that are missing; how many were made.
 
-    Each in a transaction of its own. One that cannot be made at once, because a long query is in the way,
-    is left for the next time.
+    Each day in a transaction of its own. When a long query is in the way, the rest is left for the next time.
     """
     there = {
         name for (name,) in connection.execute(QUERIES["existing_partitions"], {"tables": list(PARTITIONED)})
@@ -69,6 +68,7 @@ def make_ahead(connection: Connection, today: date) -> int:
                 made += _make_day(connection, missing, day)
         except psycopg.errors.LockNotAvailable:
             log.warning("partitions not made yet, the tables are in use", day=day.isoformat())
+            break
     return made
 
 

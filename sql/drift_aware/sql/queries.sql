@@ -15,7 +15,8 @@ CREATE TABLE IF NOT EXISTS schema_migration (
     name       text        NOT NULL,
     checksum   text        NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
-)
+);
+COMMENT ON TABLE schema_migration IS 'Which migrations were applied, and the checksum of their text then.'
 
 -- name: migration_table_exists
 -- Asking must not create anything: a status may be read by somebody who may only read.

@@ -134,7 +134,6 @@ _CELLS: Mapping[Holds, Callable[[Any, Tally], Any]] = {
     "time": lambda value, _: cells.moment(value),
     "name": cells.name,
     "text": cells.text,
-    "int8": cells.integer,
     "jsonb": cells.document,
 }
 
