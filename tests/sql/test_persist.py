@@ -3,6 +3,7 @@
 import signal
 import urllib.request
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -27,9 +28,13 @@ def count(url: str, table: str) -> int:
     return int(row[0])
 
 
+def grown(url: str, seen: int) -> bool:
+    return count(url, "interaction_log") > seen
+
+
 def column(url: str, statement: str) -> list[Any]:
     with psycopg.connect(url) as connection:
-        return [value for (value,) in connection.execute(statement)]  # type: ignore[call-overload]
+        return [value for (value,) in connection.execute(statement)]
 
 
 def one_by_one(numbers: Iterable[int]) -> list[tuple[str, bytes]]:
@@ -51,7 +56,7 @@ def test_every_event_is_stored_once_although_the_process_is_killed(
     seen = 0
     for _ in range(kills):
         process = start_command("persist", bootstrap=broker.bootstrap, database_url=database_url)
-        wait_until(lambda: count(database_url, "interaction_log") > seen, 60, process.shown)
+        wait_until(partial(grown, database_url, seen), 60, process.shown)
         process.kill()
         seen = count(database_url, "interaction_log")
     assert seen < INTERACTIONS, "the kills came too late to test anything"
