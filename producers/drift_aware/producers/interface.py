@@ -57,7 +57,7 @@ class EventPublisher(ABC):
         if kind is None:
             self._drop("bad_event", f"a {type(event).__name__} is not an event")
         else:
-            self._guarded((kind, event))
+            self._take((kind, event))
 
     @property
     @abstractmethod
@@ -79,7 +79,7 @@ class EventPublisher(ABC):
 
     @abstractmethod
     def _take(self, draft: Draft) -> None:
-        """Accept an event to be."""
+        """Accept an event to be; never raises."""
 
     @abstractmethod
     def _drop(self, reason: Reason, why: str) -> None:
@@ -113,10 +113,4 @@ class EventPublisher(ABC):
             return
         if fields.get("ts") is None:
             fields["ts"] = time.time_ns() // 1_000_000
-        self._guarded((kind, fields))
-
-    def _guarded(self, draft: Draft) -> None:
-        try:
-            self._take(draft)
-        except Exception as error:  # noqa: BLE001 - nothing may reach the application
-            self._drop("internal", repr(error))
+        self._take((kind, fields))

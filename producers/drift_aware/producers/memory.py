@@ -84,10 +84,10 @@ class MemoryPublisher(EventPublisher):
             event, clipped = self._completion.complete(draft)
         except BadEvent as error:
             self._drop(reason_of(error), str(error))
-            return
-        self._tally.clipped += clipped
-        self._tally.delivered += 1
-        self.events.append(event)
+        else:
+            self._tally.clipped += clipped
+            self._tally.delivered += 1
+            self.events.append(event)
 
     def _drop(self, reason: Reason, why: str) -> None:
         self._tally.drop(reason, why=why)

@@ -116,15 +116,18 @@ class Publisher(EventPublisher):
             thread.join(timeout_seconds + _JOIN_SECONDS)
 
     def _take(self, draft: Draft) -> None:
-        if self._closed:
-            self._drop("closed", "")
-            self._tally.report()
-        elif len(self._queue) + self._sender.waiting >= self._max_queued_events:
-            self._tally.drop("queue_full")
-        else:
-            self._queue.append(draft)
-            if self._thread is None:
-                self._start()
+        try:
+            if self._closed:
+                self._drop("closed", "")
+                self._tally.report()
+            elif len(self._queue) + self._sender.waiting >= self._max_queued_events:
+                self._tally.drop("queue_full")
+            else:
+                self._queue.append(draft)
+                if self._thread is None:
+                    self._start()
+        except Exception as error:  # noqa: BLE001 - nothing may reach the application
+            self._drop("internal", repr(error))
 
     def _drop(self, reason: Reason, why: str) -> None:
         self._tally.drop(reason, why=why)

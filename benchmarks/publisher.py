@@ -1,0 +1,121 @@
+"""What publishing costs the application's own thread, beside a bare ``Producer.produce`` of the same event.
+
+    python benchmarks/publisher.py [--events 20000] [--bootstrap HOST:PORT]
+
+Each way is timed call by call, in turn, in one run, with the broker up and then with none; so the ratios
+mean something even where the machine is slow. Calls come at a steady pace, as in an application: a loop
+without a pause would measure how two threads share one interpreter.
+"""
+
+import argparse
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from statistics import median, quantiles
+
+import msgspec
+from confluent_kafka import KafkaException, Producer
+
+from drift_aware.producers import Publisher
+from drift_aware.producers.identifiers import new_id
+from drift_aware.schema.events import Interaction
+from drift_aware.schema.topics import INTERACTIONS
+
+_NOBODY = "127.0.0.1:9"
+_PAUSE_EVERY = 20
+_PAUSE_SECONDS = 0.001
+_QUERY = "How do I put a chorus after the second verse without it sounding abrupt? " * 2
+_ANSWER = "Let the last line of the verse end on the dominant, then bring the drums in early. " * 6
+_VECTOR = [0.01] * 1536
+
+Call = Callable[[], object]
+
+
+def _bare(producer: Producer) -> Call:
+    encode = msgspec.json.Encoder().encode
+
+    def call() -> None:
+        event = Interaction(
+            id=new_id(), ts=time.time_ns() // 1_000_000, user_query=_QUERY, model_response=_ANSWER
+        )
+        producer.produce(INTERACTIONS.name, encode(event), key=event.id)
+        producer.poll(0)
+
+    return call
+
+
+def _ways(bare: Producer, publisher: Publisher) -> dict[str, Call]:
+    ready = Interaction(
+        id=new_id(), ts=time.time_ns() // 1_000_000, user_query=_QUERY, model_response=_ANSWER
+    )
+    return {
+        "bare produce": _bare(bare),
+        "publish(event)": lambda: publisher.publish(ready),
+        "with id and ts": lambda: publisher.interaction(
+            id=ready.id, ts=ready.ts, user_query=_QUERY, model_response=_ANSWER
+        ),
+        "interaction(...)": lambda: publisher.interaction(user_query=_QUERY, model_response=_ANSWER),
+        "embedding(list)": lambda: publisher.embedding(_VECTOR, model="embedder"),
+    }
+
+
+def _timed(call: Call, events: int) -> list[float]:
+    """Microseconds of each call."""
+    clock = time.perf_counter_ns
+    costs = []
+    for i in range(events):
+        start = clock()
+        with suppress(BufferError, KafkaException):  # only the bare producer lets the application see them
+            call()
+        costs.append((clock() - start) / 1000)
+        if i % _PAUSE_EVERY == 0:
+            time.sleep(_PAUSE_SECONDS)
+    return costs
+
+
+@contextmanager
+def _broker() -> Iterator[str]:
+    mock = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+    address = next(iter(mock.list_topics(INTERACTIONS.name, timeout=10).brokers.values()))
+    yield f"{address.host}:{address.port}"
+
+
+def measure(name: str, bootstrap: str, events: int) -> None:
+    """Print the median and the 99th percentile of each way, and both as shares of the bare producer's."""
+    bare = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "log_level": 0})
+    publisher = Publisher(bootstrap)
+    print(f"broker {name}; microseconds a call in the application's thread, {events} calls")
+    base: tuple[float, float] | None = None
+    for way, call in _ways(bare, publisher).items():
+        _timed(call, 200)
+        costs = _timed(call, events)
+        middle, high = median(costs), quantiles(costs, n=100)[98]
+        base = base or (middle, high)
+        print(
+            f"  {way:18} median {middle:6.2f} ({middle / base[0]:5.2f} x)"
+            f"   p99 {high:7.2f} ({high / base[1]:5.2f} x)"
+        )
+    publisher.flush(5)
+    print(f"  {publisher.stats}")
+    publisher.close(0)
+    bare.purge()
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--bootstrap", help="a broker to use in place of librdkafka's own mock")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)
+    if arguments.bootstrap:
+        measure("up", arguments.bootstrap, arguments.events)
+    else:
+        with _broker() as bootstrap:
+            measure("up", bootstrap, arguments.events)
+    measure("down", _NOBODY, arguments.events)
+
+
+if __name__ == "__main__":
+    main()
