@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,10 +13,10 @@ from drift_aware.sql.embedded import EmbeddedPostgres
 from rig.brokers import Broker
 from rig.commands import Command
 from rig.configuration import environment, make_settings
-from rig.kafka import KafkaServer
+from rig.kafka import KafkaServer, KafkaUnavailable, jars
 from rig.postgres import fresh_database
 from rig.processes import alive
-from rig.services import wait_until
+from rig.services import missing, wait_until
 
 
 def _consumed(bootstrap: str, group: str) -> bytes | None:
@@ -111,6 +112,21 @@ def test_a_killed_command_is_reaped(start_command: Callable[..., Command]) -> No
     command.kill()
     assert command.exit_code == -signal.SIGKILL
     assert not alive(command.pid)
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_a_missing_service_skips_at_a_desk_and_fails_in_ci(
+    ci: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="no Java"):
+        missing("no Java")
+
+
+def test_without_java_the_reason_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(KafkaUnavailable, match="openjdk-17-jre-headless"):
+        jars()
 
 
 def test_waiting_in_vain_says_for_what() -> None:
