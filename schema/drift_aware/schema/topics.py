@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 WORKER_APP = "drift-aware"
 PANES_TABLE = "panes"
-WINDOWS_TABLE = "windows"
 MONITORS_TABLE = "monitors"
 
 _HOUR_MS = 3_600_000
@@ -41,12 +40,14 @@ class Topic(Struct, frozen=True):
     key: str
     cleanup: Literal["delete", "compact"] = "delete"
     retention_ms: int = 7 * _DAY_MS
+    max_message_bytes: int = 1_048_588  # the broker's own default
 
     def config(self) -> dict[str, str]:
         """The topic's settings as Kafka names them."""
+        config = {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_message_bytes)}
         if self.cleanup == "compact":
-            return {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+            return config | {"min.cleanable.dirty.ratio": "0.1"}
+        return config | {"retention.ms": str(self.retention_ms)}
 
 
 INTERACTIONS = Topic("drift.interactions.v1", "session_id, else id")
@@ -68,8 +69,8 @@ SOURCES: dict[Kind, Topic] = {
 
 
 def dead_letters(topic: Topic) -> Topic:
-    """Where records of ``topic`` go that cannot be read."""
-    return Topic(f"{topic.name}.dlq", "as it came", retention_ms=30 * _DAY_MS)
+    """Where records of ``topic`` go that cannot be read; headers come on top of what the broker took in."""
+    return Topic(f"{topic.name}.dlq", "as it came", retention_ms=30 * _DAY_MS, max_message_bytes=16_000_000)
 
 
 def changelog(table: str) -> Topic:
@@ -87,7 +88,6 @@ TOPICS: tuple[Topic, ...] = (
     ALERTS,
     ACTIONS,
     changelog(PANES_TABLE),
-    changelog(WINDOWS_TABLE),
     changelog(MONITORS_TABLE),
 )
 

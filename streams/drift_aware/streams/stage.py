@@ -32,6 +32,7 @@ class Input:
     value: bytes | None
     content_type: str
     appended_ms: int | None = None
+    key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,24 +11,21 @@ Rows of the table, each with the offset up to which it has counted:
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from drift_aware.schema.envelope import DeadLetter, decode, rejected
-from drift_aware.schema.errors import BadEvent
-from drift_aware.schema.events import Embedding, Event, Interaction, Kind, Timestamp
+from drift_aware.schema.envelope import DeadLetter
+from drift_aware.schema.events import Kind
 from drift_aware.schema.segments import ALL, OTHER, segment
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import SOURCES, SUMMARIES
+from drift_aware.streams.intake import Intake, Label, Measured, time_of
 from drift_aware.streams.panes import IDLE, NEVER, Clock, Source
 from drift_aware.streams.stage import Changes, Input, Output
-from drift_aware.streams.summary import Packed, Summary, Vector, family, summarise_events, unpack
-from drift_aware.streams.vectors import on_grid
+from drift_aware.streams.summary import Packed, Summary, family, summarise_events, unpack
 from drift_aware.streams.wire import Snapshot, Watermark, encode, partition_of
 
-Label = Callable[[Sequence[Interaction]], None]
-Measured = tuple[Event, Vector | None]
 Families = dict[str, Summary]
 
 # A closed pane's row stays so long in event time, and so long after it was last sent, that it can be sent
@@ -99,7 +96,7 @@ class Summarise:
 
     def __init__(self, settings: Settings, label: Label, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
-        self._label = label
+        self._intake = Intake(settings, label)
         self._now = clock
         self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
         self._sources: dict[Source, _SourceState] = {}
@@ -132,7 +129,7 @@ class Summarise:
         """Count one record; what cannot be counted comes back."""
         kind = _KINDS[record.topic]
         state = self._sources[Source(kind, record.partition)]
-        measured, dead = self._read(kind, record)
+        measured, dead = self._intake.read(kind, record)
         panes: dict[tuple[str, int], Families] = {}
         for (segment_name, pane, name), members in self._grouped(state, measured).items():
             summary = summarise_events([event for event, _ in members], [row for _, row in members])
@@ -168,43 +165,13 @@ class Summarise:
         value = encode(Watermark(partition, marks))
         return [Output(SUMMARIES.name, b"@", value, each) for each in range(self._settings.kafka.partitions)]
 
-    def _read(self, kind: Kind, record: Input) -> tuple[list[Measured], list[DeadLetter]]:
-        """The usable events of a record, labelled and with their vectors, and the rest."""
-        decoded = decode(kind, record.value, record.content_type)
-        vectors = _vectors(decoded.events) if kind == "embedding" else [None] * len(decoded.events)
-        measured: list[Measured] = []
-        dead = decoded.dead
-        for position, event, vector in zip(decoded.positions, decoded.events, vectors, strict=True):
-            try:
-                self._refuse(event, vector, record.appended_ms)
-            except BadEvent as error:
-                dead.append(rejected(record.value or b"", record.content_type, position, error))
-            else:
-                measured.append((event, vector))
-        self._label([event for event, _ in measured if isinstance(event, Interaction)])
-        return measured, dead
-
-    def _refuse(self, event: Event, vector: Vector | None, appended_ms: int | None) -> None:
-        # One time from the far future would close every pane: all that follows would be late.
-        if appended_ms is not None:
-            ahead = _ms(event.ts) - appended_ms
-            if ahead > self._settings.future_tolerance_seconds * 1000:
-                raise BadEvent("future", f"ts is {ahead / 1000:.0f} s ahead of the record's own time")
-        if isinstance(event, Embedding):
-            if self._settings.embedding_dim not in (None, event.dim):
-                raise BadEvent(
-                    "bad_vector", f"{event.dim} numbers; embedding_dim is {self._settings.embedding_dim}"
-                )
-            if vector is None:
-                raise BadEvent("bad_vector", "the vector has NaN or infinity, or no length")
-
     def _grouped(
         self, state: _SourceState, measured: list[Measured]
     ) -> dict[tuple[str, int, str], list[Measured]]:
         """Events by segment, pane and family. Moves the watermark: an event behind it by too much is late."""
         groups: dict[tuple[str, int, str], list[Measured]] = defaultdict(list)
         for event, vector in measured:
-            ts = _ms(event.ts)
+            ts = time_of(event)
             pane = self._clock.pane(ts)
             if self._clock.closes_at(pane) <= state.watermark:
                 pane = _LATE
@@ -262,26 +229,6 @@ def _key(partition: int, kind: Kind, segment_name: str, pane: int | str = "") ->
 
 def _kind(name: str) -> Kind:
     return next(kind for kind in SOURCES if kind == name)
-
-
-def _ms(ts: Timestamp) -> int:
-    assert isinstance(ts, int)  # envelope.decode has seen to it
-    return ts
-
-
-def _vectors(events: Sequence[Event]) -> list[Vector | None]:
-    """Each embedding's row on the grid, None where it has no direction; computed dimension by dimension."""
-    vectors: list[Vector | None] = [None] * len(events)
-    by_dim: dict[int | None, list[tuple[int, Embedding]]] = defaultdict(list)
-    for position, event in enumerate(events):
-        assert isinstance(event, Embedding)
-        by_dim[event.dim].append((position, event))
-    for members in by_dim.values():
-        rows, usable = on_grid([event for _, event in members])
-        for (position, _), row, good in zip(members, rows, usable, strict=True):
-            if good:
-                vectors[position] = row
-    return vectors
 
 
 def _totals(kind: Kind, panes: dict[tuple[str, int], Families], dead: int) -> dict[str, dict[str, int]]:

@@ -110,6 +110,16 @@ def family(event: Event) -> str:
             return "evaluation"
 
 
+def embedding_family(name: str) -> tuple[str, str]:
+    """Kind and model of a family of embeddings; a model's name may hold slashes.
+
+    >>> embedding_family("embedding/query/BAAI/bge-small/384")
+    ('query', 'BAAI/bge-small')
+    """
+    _, kind, rest = name.split("/", 2)
+    return kind, rest.rpartition("/")[0]
+
+
 def summarise_events(events: Sequence[Event], vectors: Sequence[Vector | None]) -> Summary:
     """The summary of events of one family.
 

@@ -15,7 +15,9 @@ import re
 
 HEAD = 220
 
-_DECORATION = re.compile(r"^(?:[\s>*_#`\"'\u201c\u201d\u2018\u2019\-]|(?:assistant|ai|answer)\s*:)+", re.I)
+_DECORATION = re.compile(
+    r"^(?:[\s>*_#`\"'\u201c\u201d\u2018\u2019\-]|(?:assistant|ai|answer)\s*:)+", re.IGNORECASE
+)
 _STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 
 _CANNOT = r"(?:can(?:no|')t|can not|couldn't|could not|won't|will not|would not|wouldn't|must not)"
@@ -38,9 +40,11 @@ _PATTERNS = (
     rf"^(?:{_AM} )?(?:so |very |really |deeply |truly )?"
     r"(?:sorry|apologi[sz]e|my apologies|i apologi[sz]e|unfortunately|regrettably)"
     rf"[^.]{{0,60}}?\b(?:{_CANNOT}|{_UNABLE}|don't|do not|isn't|is not|against|no information)\b",
-    rf"\bi (?:must|have to|need to|will have to|would have to|'ll have to) {_FIRMLY}(?:decline|refuse|pass on)\b",
+    rf"\bi (?:must|have to|need to|will have to|would have to|'ll have to) {_FIRMLY}"
+    r"(?:decline|refuse|pass on)\b",
     rf"\bi {_FIRMLY}(?:decline|refuse) to\b",
-    r"\bas (?:an?|your) (?:ai|artificial intelligence|(?:large )?language model|assistant|helpful|responsible)"
+    r"\bas (?:an?|your) "
+    r"(?:ai|artificial intelligence|(?:large )?language model|assistant|helpful|responsible)"
     r"[^.]{0,80}?\b(?:can(?:no|')t|can not|do not|don't|unable|not able|"
     r"not (?:be )?(?:appropriate|capable|possible)|would be)\b",
     r"\b(?:goes|is|would be|are|be) against (?:my|our|the|ethical|all) (?:\w+ )?"
@@ -56,7 +60,8 @@ _PATTERNS = (
     r"\bmy (?:purpose|role|goal|programming|guidelines|training|primary function)[^.]{0,60}?"
     r"\b(?:not|prohibit\w*|prevent\w*|restrict\w*|forbid\w*)\b",
     r"\bi(?:'m| am) (?:here|designed|programmed|trained|built) to [^.]{0,90}?"
-    r"\b(?:but|so|not|rather than|and (?:can(?:no|')t|won't))\b[^.]{0,60}?\b(?:can(?:no|')t|not|won't|unable)\b",
+    r"\b(?:but|so|not|rather than|and (?:can(?:no|')t|won't))\b"
+    r"[^.]{0,60}?\b(?:can(?:no|')t|not|won't|unable)\b",
     r"^no(?:,|\.| )+(?:i|it|that|this|you should not|you shouldn't|absolutely)\b"
     r"[^.]{0,60}?\b(?:not|can't|cannot|won't|never|illegal|unethical)\b",
 )

@@ -1,0 +1,196 @@
+"""Fits baselines in a process of its own: the first events of every family of every segment.
+
+Reads the source topics with a plain consumer. A finished baseline goes to DETECT, on ``drift.summaries.v1``,
+and to the catalogue ``drift.baselines.v1``; what stands in the catalogue is not fitted again. The committed
+offset is that of the oldest record an unfinished collection needs, so a restart collects the same events.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from threading import Event as Flag
+
+import msgspec
+import structlog
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+
+from drift_aware.schema.alerts import Baseline
+from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.events import Kind
+from drift_aware.schema.segments import ALL, OTHER, segment
+from drift_aware.schema.settings import Settings
+from drift_aware.schema.topics import BASELINES, SOURCES, SUMMARIES, WORKER_APP
+from drift_aware.streams.baseline import Collection, wanted
+from drift_aware.streams.intake import Intake, Label, Measured, time_of
+from drift_aware.streams.labels import label
+from drift_aware.streams.reader import read_all, record_of
+from drift_aware.streams.stage import Input
+from drift_aware.streams.summary import family, summarise_events
+from drift_aware.streams.wire import Fitted, encode, partition_of
+
+_log = structlog.get_logger(__name__)
+
+GROUP = f"{WORKER_APP}-baseliner"
+POLL_SECONDS = 0.2
+COMMIT_SECONDS = 5.0
+SEND_SECONDS = 30.0
+_MOST_RECORDS = 100
+
+_KINDS: dict[str, Kind] = {topic.name: kind for kind, topic in SOURCES.items()}
+_json = msgspec.json.Encoder().encode
+_baseline = msgspec.json.Decoder(Baseline).decode
+
+
+class Collector:
+    """Which baselines there are, and which are being collected. Pure.
+
+    Args:
+        settings: how many events make a baseline.
+        label: as in the worker: a baseline counts what panes count.
+        known: the baselines fitted so far.
+    """
+
+    def __init__(self, settings: Settings, label: Label, known: list[Baseline]) -> None:
+        self._settings = settings
+        self._intake = Intake(settings, label)
+        self._done = {(baseline.segment, baseline.family) for baseline in known}
+        self._collections: dict[tuple[str, str], Collection] = {}
+
+    def take(self, record: Input, now_ms: int) -> list[Baseline]:
+        """Count one record; the baselines that it completes.
+
+        Args:
+            record: of a source topic.
+            now_ms: the wall clock, for the baseline's own record.
+        """
+        measured, _ = self._intake.read(_KINDS[record.topic], record)
+        fitted = []
+        for (segment_name, name), members in self._grouped(measured).items():
+            collection = self._collection(segment_name, name)
+            summary = summarise_events([event for event, _ in members], [row for _, row in members])
+            times = [time_of(event) for event, _ in members]
+            collection.add(summary, min(times), max(times), record)
+            if collection.complete:
+                self._done.add((segment_name, name))
+                del self._collections[segment_name, name]
+                fitted.append(collection.fit(now_ms))
+        return fitted
+
+    def needed_from(self, topic: str, partition: int, position: int) -> int:
+        """The oldest offset of a partition that an unfinished collection has, at most ``position``."""
+        firsts = [
+            collection.offsets[topic][str(partition)][0]
+            for collection in self._collections.values()
+            if str(partition) in collection.offsets.get(topic, {})
+        ]
+        return min([position, *firsts])
+
+    def _grouped(self, measured: list[Measured]) -> dict[tuple[str, str], list[Measured]]:
+        groups: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+        for event, vector in measured:
+            own = segment(event, self._settings.segments) or ALL
+            for name in dict.fromkeys((ALL, own)):
+                key = self._capped(name), family(event)
+                if key not in self._done:
+                    groups[key].append((event, vector))
+        return groups
+
+    def _capped(self, name: str) -> str:
+        names = {known for known, _ in self._done} | {known for known, _ in self._collections}
+        return name if name in names or len(names) < self._settings.max_segments else OTHER
+
+    def _collection(self, segment_name: str, name: str) -> Collection:
+        key = segment_name, name
+        if key not in self._collections:
+            needed = wanted(name, self._settings.baseline)
+            self._collections[key] = Collection(segment_name, name, needed)
+        return self._collections[key]
+
+
+def catalogue(settings: Settings) -> list[Baseline]:
+    """The baselines in force, one for each family of each segment.
+
+    Raises:
+        Unreachable: the broker does not answer.
+    """
+    latest = read_all(settings, BASELINES.name)
+    return [_baseline(value) for value in latest.values() if value is not None]
+
+
+def watch(settings: Settings, stop: Flag, fitted: Callable[[Baseline], None]) -> None:
+    """Fit baselines until told to stop.
+
+    Args:
+        settings: everything.
+        stop: set to end.
+        fitted: told of every new baseline, once it is published.
+
+    Raises:
+        Unreachable: a baseline could not be published; start again.
+    """
+    collector = Collector(settings, label, catalogue(settings))
+    producer = Producer(
+        settings.kafka.client() | {"partitioner": "murmur2_random", "enable.idempotence": True}
+    )
+    consumer = Consumer(
+        settings.kafka.client()
+        | {
+            "group.id": GROUP,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 50,
+            "session.timeout.ms": settings.kafka.session_timeout_seconds * 1000,
+        }
+    )
+    consumer.subscribe(list(_KINDS))
+    committed = time.monotonic()
+    try:
+        while not stop.is_set():
+            for record in _records(consumer.consume(_MOST_RECORDS, POLL_SECONDS)):
+                for baseline in collector.take(record, round(time.time() * 1000)):
+                    _publish(producer, settings, baseline)
+                    fitted(baseline)
+            if time.monotonic() - committed > COMMIT_SECONDS:
+                _commit(consumer, collector)
+                committed = time.monotonic()
+        _commit(consumer, collector)
+    finally:
+        consumer.close()
+
+
+def _records(messages: list[Message]) -> Iterator[Input]:
+    for message in messages:
+        error = message.error()
+        if error is None:
+            yield record_of(message)
+        else:
+            _log.warning("the broker reports", error=error.str())
+
+
+def _publish(producer: Producer, settings: Settings, baseline: Baseline) -> None:
+    """To DETECT first: in the catalogue it counts as done."""
+    to = partition_of(baseline.segment, settings.kafka.partitions)
+    producer.produce(SUMMARIES.name, encode(Fitted(baseline)), baseline.segment.encode(), partition=to)
+    _delivered(producer, baseline)
+    key = f"{baseline.segment}|{baseline.family}".encode()
+    producer.produce(BASELINES.name, _json(baseline), key)
+    _delivered(producer, baseline)
+
+
+def _delivered(producer: Producer, baseline: Baseline) -> None:
+    if producer.flush(SEND_SECONDS):
+        raise Unreachable(f"the baseline of {baseline.segment} could not be published; is Kafka up?")
+
+
+def _commit(consumer: Consumer, collector: Collector) -> None:
+    positions = [at for at in consumer.position(consumer.assignment()) if at.offset >= 0]
+    if not positions:
+        return
+    needed = [
+        TopicPartition(at.topic, at.partition, collector.needed_from(at.topic, at.partition, at.offset))
+        for at in positions
+    ]
+    try:
+        consumer.commit(offsets=needed, asynchronous=False)
+    except KafkaException as error:
+        _log.warning("positions not committed; after a restart more is read again", error=str(error))

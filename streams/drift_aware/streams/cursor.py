@@ -1,0 +1,390 @@
+"""Exact positions on Faust tables: the table, not the committed offset, says where to go on.
+
+Faust commits offsets and writes table rows separately, so after a crash or a rebalance events would be lost
+or counted twice. Here each source partition has one more row, with the next offset to read, written after the
+rows it speaks for and to the same changelog partition. Whatever part of the changelog survives, its rows are
+at or ahead of that offset, never behind, and rows skip what they have seen (``Stage``). Committed offsets
+are left as lag information.
+
+This module knows Faust's private names; pyproject.toml pins the release they belong to.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from typing import Any
+
+import faust
+import structlog
+from faust.transport.drivers.aiokafka import Consumer
+from faust.types import TP
+
+from drift_aware.schema.envelope import DeadLetter, content_type
+from drift_aware.streams.stage import Input, Output, Stage
+
+_log = structlog.get_logger(__name__)
+
+# A supervisor must start the worker again after this exit code: its state could have become wrong.
+EXIT_UNSAFE = 3
+RESEEK_AFTER_SECONDS = 3.0
+STUCK_SECONDS = 40.0
+RECOVERY_STUCK_SECONDS = 60.0
+BROKER_AWAY_SECONDS = 120.0
+
+Die = Callable[[str], None]
+
+
+def die(reason: str) -> None:
+    """Stop at once, without commits: what is not written is read again."""
+    _log.critical("the worker stops, to be started again by its supervisor", reason=reason)
+    sys.stderr.flush()
+    os._exit(EXIT_UNSAFE)
+
+
+def _standing_time() -> float:
+    """Seconds that go on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class _NoReadOffsets(dict[TP, int | None]):
+    """Faust drops records below the last one it has read, and so eats what is read again after a seek."""
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+
+class _StopOnSendError(faust.Sensor):
+    """Faust only logs a rejected changelog write and goes on to commit: the state would lie."""
+
+    def __init__(self, stop: Die) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def on_send_error(self, producer: Any, exc: BaseException, state: Any) -> None:
+        del producer, state
+        self._stop(f"the broker rejected a write: {exc!r}")
+
+
+class Cursor:
+    """One stage on one table: where it stands in each partition of its topics.
+
+    Args:
+        positions: of the whole app.
+        stage: the pure code.
+        table: bytes to bytes.
+        topics: what the stage reads.
+        failed: told of every dead letter.
+    """
+
+    def __init__(
+        self,
+        positions: "Positions",
+        stage: Stage,
+        table: Any,
+        topics: Sequence[str],
+        failed: Callable[[str, DeadLetter], None],
+    ) -> None:
+        self._positions, self._stage, self._table, self._topics = positions, stage, table, topics
+        self._failed = failed
+        self.next: dict[TP, int] = {}
+        self._moved: dict[TP, float] = {}
+        self._sought: dict[TP, float] = {}
+        self._dirty: set[TP] = set()
+        # Dead letters that the broker has not yet confirmed; the position must not pass them.
+        self._burying: dict[TP, dict[int, int]] = defaultdict(dict)
+        self.ready = False
+
+    def apply(self, events: Iterable[Any]) -> None:
+        """Fold the events that come next; skip what was counted, drop what lies beyond a gap.
+
+        There is no await in here or in ``flush``, so no rebalance can come between fold and write.
+        """
+        self._positions.refuse_after_standstill()
+        for event in events:
+            message = event.message
+            tp = TP(message.topic, message.partition)
+            expected = self.next.get(tp)
+            if expected is None or message.offset < expected:
+                continue  # not owned, or counted before
+            if message.offset > expected:
+                self._positions.gaps += 1
+                continue  # the watchdog seeks back
+            self._fold(tp, message)
+            self.next[tp] = expected + 1
+            self._dirty.add(tp)
+
+    def flush(self) -> list[int]:
+        """Write and send what has changed; which partitions had changes."""
+        self._positions.refuse_after_standstill()
+        now = time.monotonic()
+        partitions = sorted({tp.partition for tp in self._dirty})
+        for partition in partitions:
+            self._write(partition)
+        for tp in self._dirty:
+            self._moved[tp] = now
+        self._dirty.clear()
+        return partitions
+
+    def owned(self) -> list[int]:
+        """The partitions this stage has now."""
+        return sorted({tp.partition for tp in self.next})
+
+    def caught_up(self, topic: str, partition: int) -> bool:
+        """Whether all that the broker has of a partition is counted."""
+        tp = TP(topic, partition)
+        high = self._positions.app.consumer.highwater(tp)
+        return high is not None and self.next.get(tp, -1) >= high
+
+    def send(self, outputs: Iterable[Output]) -> None:
+        """Queue records for the broker, in order."""
+        for output in outputs:
+            self._positions.channel(output.topic).send_soon(
+                key=output.key, value=output.value, partition=output.partition
+            )
+
+    def forget(self) -> None:
+        """Partitions are going: drop everything until recovery has ended."""
+        self.ready = False
+        self.next.clear()
+        self._dirty.clear()
+        self._burying.clear()
+        self._stage.forget()
+
+    def recover(self) -> None:
+        """The table is complete: take positions and state from its rows."""
+        owned = [tp for tp in self._positions.app.consumer.assignment() if tp.topic in self._topics]
+        rows: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
+        notes: dict[int, dict[str, bytes]] = defaultdict(dict)
+        stored: dict[TP, int] = {}
+        for key, value in self._rows().items():
+            partition, _, rest = key.partition(b"|")
+            if rest.startswith(b"@|"):
+                topic = rest[2:].decode()
+                offset, _, note = value.partition(b"|")
+                stored[TP(topic, int(partition))] = int(offset)
+                notes[int(partition)][topic] = note
+            else:
+                rows[int(partition)].append((key, value))
+        now = time.monotonic()
+        for partition in sorted({tp.partition for tp in owned}):
+            self._stage.restore(partition, rows[partition], notes[partition])
+        for tp in owned:
+            self.next[tp], self._moved[tp] = stored.get(tp, 0), now
+            self._dirty.add(tp)  # what was sent before may be lost: send it again
+        self.ready = True
+
+    async def nudge(self) -> None:
+        """Seek partitions back that stand still though the broker has more; give up if that does not help."""
+        for tp, position in list(self.next.items()):
+            now = time.monotonic()
+            since_moved = now - self._moved.get(tp, now)
+            if min(since_moved, now - self._sought.get(tp, 0)) < RESEEK_AFTER_SECONDS:
+                continue
+            ends = await self._positions.ends(tp)
+            if ends is None or self.next.get(tp) != position:
+                self._moved[tp] = now
+                continue
+            low, high = ends
+            if high <= position:
+                self._moved[tp] = now
+                continue
+            if low > position:
+                _log.error("retention has deleted unread records", topic=tp.topic, partition=tp.partition)
+                self._positions.lost += low - position
+                position = self.next[tp] = low
+            if since_moved > STUCK_SECONDS:
+                self._positions.stop(f"{tp.topic} {tp.partition} stands still at {position} of {high}")
+            self._sought[tp] = now
+            await self._positions.app.consumer.seek(tp, position)
+
+    def _fold(self, tp: TP, message: Any) -> None:
+        headers = message.headers or []
+        stamp = message.timestamp
+        record = Input(
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=message.offset,
+            value=message.value,
+            content_type=content_type(headers),
+            appended_ms=round(stamp * 1000) if stamp and stamp > 0 else None,
+        )
+        try:
+            letters = self._stage.fold(record)
+        except Exception as error:  # noqa: BLE001
+            # A stage never raises on bad input; should it all the same, one record must not stop the rest.
+            _log.exception("a record could not be counted", topic=tp.topic, offset=message.offset)
+            letters = [DeadLetter(record.value or b"", record.content_type, "internal", repr(error))]
+        for index, letter in enumerate(letters):
+            self._bury(tp, message, index, letter)
+
+    def _bury(self, tp: TP, message: Any, index: int, letter: DeadLetter) -> None:
+        headers = {
+            "content-type": letter.content_type,
+            "drift.errors.topic": tp.topic,
+            "drift.errors.partition": str(tp.partition),
+            "drift.errors.offset": str(message.offset),
+            "drift.errors.index": str(index),
+            "drift.errors.reason": letter.reason,
+            "drift.errors.message": letter.message[:500],
+        }
+        self._failed(tp.topic, letter)
+        burying = self._burying[tp]
+        burying[message.offset] = burying.get(message.offset, 0) + 1
+        sent = self._positions.channel(f"{tp.topic}.dlq").send_soon(
+            key=message.key,
+            value=letter.value,
+            partition=tp.partition,
+            headers={name: value.encode() for name, value in headers.items()},
+        )
+        sent.add_done_callback(lambda _: self._buried(tp, burying, message.offset))
+
+    def _buried(self, tp: TP, burying: dict[int, int], offset: int) -> None:
+        burying[offset] -= 1
+        if not burying[offset]:
+            del burying[offset]
+            if self._burying.get(tp) is burying and tp in self.next:
+                self._dirty.add(tp)
+
+    def _write(self, partition: int) -> None:
+        changes = self._stage.changes(partition)
+        for key, value in changes.rows:
+            self._put(partition, key, value)
+        for tp, position in self.next.items():
+            if tp.partition == partition:
+                durable = min([position, *self._burying[tp]])
+                note = self._stage.note(tp.topic, partition)
+                self._put(partition, f"{partition}|@|{tp.topic}".encode(), b"%d|%b" % (durable, note))
+        self.send(changes.outputs)
+
+    def _rows(self) -> MutableMapping[bytes, bytes]:
+        rows: MutableMapping[bytes, bytes] = self._table.data
+        return rows
+
+    def _put(self, partition: int, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self._rows().pop(key, None)
+        else:
+            self._rows()[key] = value
+        self._table.send_changelog(partition, key, value)
+
+
+class Positions:
+    """All cursors of one app, and the consumer that goes where they stand.
+
+    Args:
+        app: not yet started.
+        stop: what to do when going on would make the state wrong.
+    """
+
+    def __init__(self, app: Any, stop: Die = die) -> None:
+        self.app, self.stop = app, stop
+        self.cursors: list[Cursor] = []
+        self.gaps = 0
+        self.lost = 0
+        self._channels: dict[str, Any] = {}
+        self._alive = _standing_time()
+        self._recovering: tuple[object, float] = (None, time.monotonic())
+        self._away_since: float | None = None
+        app.sensors.add(_StopOnSendError(stop))
+        app.transport.Consumer = self._consumer_class()
+
+    def add(
+        self, stage: Stage, table: Any, topics: Sequence[str], failed: Callable[[str, DeadLetter], None]
+    ) -> Cursor:
+        """Put a stage on a table."""
+        cursor = Cursor(self, stage, table, topics, failed)
+        self.cursors.append(cursor)
+
+        async def recovered() -> None:
+            cursor.recover()
+            self._alive = _standing_time()
+
+        table.on_recover(recovered)
+        return cursor
+
+    def channel(self, topic: str) -> Any:
+        """A topic to send bytes to."""
+        if topic not in self._channels:
+            self._channels[topic] = self.app.topic(topic, key_serializer="raw", value_serializer="raw")
+        return self._channels[topic]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every stage has recovered and no rebalance is under way."""
+        return all(cursor.ready for cursor in self.cursors) and not self.app.rebalancing
+
+    def refuse_after_standstill(self) -> None:
+        """A process that stood still for a session may have lost its partitions without knowing it."""
+        still = _standing_time() - self._alive
+        if still > self.app.conf.broker_session_timeout and any(cursor.ready for cursor in self.cursors):
+            self.stop(f"the process stood still for {still:.1f} s, longer than its session")
+
+    async def watch(self) -> None:
+        """Look after all cursors; call it every second."""
+        self.refuse_after_standstill()
+        self._alive = _standing_time()
+        if not self.ready:
+            self._watch_recovery()
+            return
+        self._recovering = (None, time.monotonic())
+        for cursor in self.cursors:
+            await cursor.nudge()
+
+    async def ends(self, tp: TP) -> tuple[int, int] | None:
+        """First and next offset of a partition at the broker; None while the broker does not answer."""
+        consumer, now = self.app.consumer, time.monotonic()
+        try:
+            high = (await asyncio.wait_for(consumer.highwaters(tp), 5))[tp]
+            low = (await asyncio.wait_for(consumer.earliest_offsets(tp), 5))[tp]
+        except Exception as error:  # noqa: BLE001  (whatever it was, the broker is asked again)
+            self._away_since = self._away_since or now
+            _log.warning("the broker does not say where a partition ends", error=repr(error))
+            if now - self._away_since > BROKER_AWAY_SECONDS:
+                self.stop("the broker is out of reach")
+            return None
+        self._away_since = None
+        return (low, high) if low is not None and high is not None else None
+
+    def _watch_recovery(self) -> None:
+        now = time.monotonic()
+        progress = (self.app.consumer_generation_id, self.app.tables.recovery.active_remaining_total())
+        if progress != self._recovering[0]:
+            self._recovering = (progress, now)
+        elif now - self._recovering[1] > RECOVERY_STUCK_SECONDS:
+            self.stop(f"recovery makes no progress: {progress}")
+
+    async def _seek(self, consumer: Any) -> None:
+        if not all(cursor.ready for cursor in self.cursors):
+            return  # called in the middle of a recovery
+        positions: dict[TP, int] = {}
+        for cursor in self.cursors:
+            positions |= cursor.next
+        if positions:
+            await consumer.seek_wait(positions)
+
+    def _consumer_class(self) -> type:
+        positions = self
+
+        class ExactConsumer(Consumer):
+            _seeking: asyncio.Lock | None = None
+
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                self._read_offset = _NoReadOffsets()
+
+            async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+                for cursor in positions.cursors:
+                    cursor.forget()
+                await super().on_partitions_revoked(revoked)
+
+            async def perform_seek(self) -> None:
+                if self._seeking is None:
+                    self._seeking = asyncio.Lock()
+                async with self._seeking:
+                    await super().perform_seek()
+                    await positions._seek(self)
+
+        return ExactConsumer

@@ -1,0 +1,357 @@
+"""Stage two: summaries in, readings and alerts out.
+
+Each segment is on one partition and so is seen whole: the snapshots of its panes from all sources are put
+together, and when a pane is complete the detectors look at it, in the order of event time. The results depend
+on nothing but the records of ``drift.summaries.v1`` in their order.
+
+Rows of the table:
+
+``{partition}|{segment}|pane|{pane}|{kind}/{source partition}``  latest snapshot of an open pane
+``{partition}|{segment}|waiting|{pane}``                         a closed pane whose baseline is not there yet
+``{partition}|{segment}|baseline|{family}``                      what the segment is compared with
+``{partition}|{segment}|monitor``                                windows, detectors and alerts
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from drift_aware.schema.alerts import Alert, Baseline, Reading, Readings
+from drift_aware.schema.envelope import DeadLetter
+from drift_aware.schema.events import Kind
+from drift_aware.schema.settings import Settings
+from drift_aware.schema.topics import ALERTS, READINGS
+from drift_aware.streams.baseline import wanted
+from drift_aware.streams.panes import Clock, complete_until
+from drift_aware.streams.stage import Changes, Input, Output, Row
+from drift_aware.streams.summary import Packed, Summary, unpack
+from drift_aware.streams.watch import Watch, WatchState
+from drift_aware.streams.wire import Fitted, Snapshot, Watermark, decode
+
+Families = dict[str, Summary]
+Marks = dict[int, dict[Kind, int]]
+
+# So many closed panes of a segment wait for a baseline; beyond it neighbours are put together.
+MOST_WAITING = 120
+
+_pack = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
+_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
+_baseline = msgspec.msgpack.Decoder(Baseline).decode
+_marks = msgspec.msgpack.Decoder(Marks).decode
+
+
+class MonitorRow(msgspec.Struct, array_like=True):
+    """What a segment remembers.
+
+    Attributes:
+        closed_until: all its panes before this event time are closed.
+        watches: family to the state of its watch.
+        unmatched: family to how many events it had while it had no baseline.
+    """
+
+    closed_until: int
+    watches: dict[str, WatchState]
+    unmatched: dict[str, int]
+
+
+class WaitingRow(msgspec.Struct, array_like=True):
+    """A closed pane, up to ``end``, of the families that have no baseline yet."""
+
+    end: int
+    families: dict[str, Packed]
+
+
+_monitor_row = msgspec.msgpack.Decoder(MonitorRow).decode
+_waiting_row = msgspec.msgpack.Decoder(WaitingRow).decode
+
+
+class _Segment:
+    """What one segment has in memory."""
+
+    def __init__(self) -> None:
+        self.closed_until = 0
+        self.panes: dict[int, dict[str, Snapshot]] = {}
+        self.waiting: dict[int, tuple[int, Families]] = {}
+        self.baselines: dict[str, Baseline] = {}
+        self.watches: dict[str, Watch] = {}
+        self.unmatched: Counter[str] = Counter()
+
+
+class _Partition:
+    """What one partition has in memory, and what has changed in it."""
+
+    def __init__(self) -> None:
+        self.marks: Marks = {}
+        self.complete = 0
+        self.segments: dict[str, _Segment] = {}
+        self.rows: dict[bytes, bytes | None] = {}
+        self.dirty: dict[str, None] = {}  # segments whose monitor row is due, in order
+        self.outputs: list[Output] = []
+
+
+class Detect:
+    """The second stage; see ``Stage`` for the contract.
+
+    Args:
+        settings: panes, windows, limits.
+        observed: told of every set of readings, for metrics.
+    """
+
+    def __init__(self, settings: Settings, observed: Callable[[Readings], None] = lambda _: None) -> None:
+        self._settings = settings
+        self._observed = observed
+        self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
+        self._partitions: dict[int, _Partition] = {}
+
+    def restore(self, partition: int, rows: Iterable[tuple[bytes, bytes]], notes: dict[str, bytes]) -> None:
+        """Take over a partition; the latest revision of every alert counts as unsent."""
+        state = self._partitions[partition] = _Partition()
+        for note in notes.values():
+            state.marks = _marks(note) if note else {}
+        monitors: dict[str, MonitorRow] = {}
+        for key, value in rows:
+            _, name, what, *rest = key.decode().split("|", 3)
+            segment = state.segments.setdefault(name, _Segment())
+            match what:
+                case "pane":
+                    pane, source = rest[0].split("|")
+                    segment.panes.setdefault(int(pane), {})[source] = _snapshot(value)
+                case "waiting":
+                    waiting = _waiting_row(value)
+                    segment.waiting[int(rest[0])] = (waiting.end, _unpacked(waiting.families))
+                case "baseline":
+                    segment.baselines[rest[0]] = _baseline(value)
+                case "monitor":
+                    monitors[name] = _monitor_row(value)
+        for name, segment in state.segments.items():
+            if name in monitors:
+                self._restore_monitor(state, name, monitors[name])
+            _drop_done(state.rows, partition, name, segment)
+
+    def forget(self) -> None:
+        """Drop everything in memory."""
+        self._partitions.clear()
+
+    def note(self, topic: str, partition: int) -> bytes:
+        """The watermarks of all sources."""
+        del topic
+        return _pack(self._partitions[partition].marks)
+
+    def fold(self, record: Input) -> list[DeadLetter]:
+        """Take one message; one that cannot be read comes back."""
+        try:
+            message = decode(record.value or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            why = f"not a summary of this version: {error}"
+            return [DeadLetter(record.value or b"", record.content_type, "not_summary", why)]
+        state = self._partitions[record.partition]
+        match message:
+            case Snapshot():
+                self._take(state, record.partition, message)
+            case Watermark():
+                state.marks[message.partition] = message.marks
+                self._close(state, record.partition)
+            case Fitted():
+                self._compare_with(state, record.partition, message.baseline)
+        return []
+
+    def changes(self, partition: int) -> Changes:
+        """Rows, readings and alerts since the last call.
+
+        A crash may keep any first part of the rows. So what is new comes before the monitors that build on
+        it, and what is done with goes only after the monitors know: at worst it is done with once more.
+        """
+        state = self._partitions[partition]
+        rows: list[Row] = [(key, value) for key, value in state.rows.items() if value is not None]
+        rows += [
+            (_key(partition, name, "monitor"), _pack(_row(state.segments[name]))) for name in state.dirty
+        ]
+        rows += [(key, None) for key, value in state.rows.items() if value is None]
+        changes = Changes(rows, state.outputs)
+        state.rows, state.dirty, state.outputs = {}, {}, []
+        return changes
+
+    def _restore_monitor(self, state: _Partition, name: str, row: MonitorRow) -> None:
+        segment = state.segments[name]
+        segment.closed_until = row.closed_until
+        segment.unmatched = Counter(row.unmatched)
+        for family, watch_state in row.watches.items():
+            watch = Watch(name, family, segment.baselines[family], self._settings, watch_state)
+            segment.watches[family] = watch
+            for track in watch.tracks.values():
+                if track.alert is not None:
+                    state.outputs.append(_alert_output(track.alert))
+
+    def _take(self, state: _Partition, partition: int, snapshot: Snapshot) -> None:
+        segment = state.segments.setdefault(snapshot.segment, _Segment())
+        if snapshot.pane < segment.closed_until:
+            return  # sent again after a recovery, or come too late for the detectors; the totals have it
+        source = f"{snapshot.kind}/{snapshot.partition}"
+        sources = segment.panes.setdefault(snapshot.pane, {})
+        if source in sources and sources[source].sequence >= snapshot.sequence:
+            return
+        sources[source] = snapshot
+        state.rows[_key(partition, snapshot.segment, "pane", snapshot.pane, source)] = _pack(snapshot)
+
+    def _close(self, state: _Partition, partition: int) -> None:
+        """Close every complete pane, segment by segment, in the order of event time."""
+        complete = complete_until(state.marks, self._settings.kafka.partitions)
+        if complete == state.complete:
+            return
+        state.complete = complete
+        for name in sorted(state.segments):
+            for pane in sorted(state.segments[name].panes):
+                if self._clock.closes_at(pane) <= complete:
+                    self._close_pane(state, partition, name, pane)
+
+    def _close_pane(self, state: _Partition, partition: int, name: str, pane: int) -> None:
+        segment = state.segments[name]
+        sources = segment.panes.pop(pane)
+        end = pane + self._clock.pane_ms
+        segment.closed_until = max(segment.closed_until, end)
+        state.dirty[name] = None
+        state.rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
+        families = _merged(sources.values())
+        readings: list[Reading] = []
+        for family in sorted(families):
+            if family in segment.watches:
+                readings += self._observe(state, name, family, pane, end, families.pop(family))
+            else:
+                readings.append(self._warming_up(segment, family, families[family]))
+        if families:
+            self._wait(state, partition, name, pane, (end, families))
+        totals = _events(sources)
+        self._report(state, Readings(segment=name, start=pane, end=end, totals=totals, readings=readings))
+
+    def _observe(
+        self, state: _Partition, name: str, family: str, start: int, end: int, summary: Summary
+    ) -> list[Reading]:
+        segment = state.segments[name]
+        if start <= segment.baselines[family].until:
+            return []  # what a baseline is made of is not compared with it
+        readings = []
+        for reading, alert in segment.watches[family].observe(start, end, summary):
+            readings.append(reading)
+            if alert is not None:
+                state.outputs.append(_alert_output(alert))
+        return readings
+
+    def _warming_up(self, segment: _Segment, family: str, summary: Summary) -> Reading:
+        segment.unmatched[family] += summary.events
+        seen, needed = segment.unmatched[family], wanted(family, self._settings.baseline)
+        return Reading(
+            metric=family,
+            detector="baseline",
+            state="warming_up",
+            events=seen,
+            message=f"warming up {min(seen, needed)}/{needed}",
+        )
+
+    def _wait(
+        self, state: _Partition, partition: int, name: str, pane: int, waiting: tuple[int, Families]
+    ) -> None:
+        segment = state.segments[name]
+        if any(start < pane < end for start, (end, _) in segment.waiting.items()):
+            return  # closed before a crash, and part of a wider pane since
+        segment.waiting[pane] = waiting
+        changed = {pane}
+        if len(segment.waiting) > MOST_WAITING:
+            changed |= _coalesce(segment.waiting)
+        self._write_waiting(state, partition, name, changed)
+
+    def _write_waiting(self, state: _Partition, partition: int, name: str, panes: set[int]) -> None:
+        segment = state.segments[name]
+        for pane in sorted(panes):
+            row = None
+            if pane in segment.waiting:
+                end, families = segment.waiting[pane]
+                row = _pack(WaitingRow(end, {family: summary.pack() for family, summary in families.items()}))
+            state.rows[_key(partition, name, "waiting", pane)] = row
+
+    def _compare_with(self, state: _Partition, partition: int, baseline: Baseline) -> None:
+        """Take a baseline, and show the detectors what has waited for it."""
+        name, family = baseline.segment, baseline.family
+        segment = state.segments.setdefault(name, _Segment())
+        if family in segment.watches and segment.baselines[family].id == baseline.id:
+            return
+        segment.baselines[family] = baseline
+        segment.watches[family] = Watch(name, family, baseline, self._settings)
+        segment.unmatched.pop(family, None)
+        state.dirty[name] = None
+        state.rows[_key(partition, name, "baseline", family)] = _pack(baseline)
+        waited = [pane for pane, (_, families) in sorted(segment.waiting.items()) if family in families]
+        for pane in waited:
+            end, families = segment.waiting[pane]
+            readings = self._observe(state, name, family, pane, end, families.pop(family))
+            if not families:
+                del segment.waiting[pane]
+            if readings:
+                self._report(state, Readings(segment=name, start=pane, end=end, totals={}, readings=readings))
+        self._write_waiting(state, partition, name, set(waited))
+
+    def _report(self, state: _Partition, readings: Readings) -> None:
+        self._observed(readings)
+        state.outputs.append(Output(READINGS.name, readings.segment.encode(), _json(readings)))
+
+
+def _merged(snapshots: Iterable[Snapshot]) -> Families:
+    families: Families = {}
+    for snapshot in snapshots:
+        for family, packed in snapshot.families.items():
+            families.setdefault(family, Summary()).add(unpack(packed))
+    return families
+
+
+def _unpacked(packed: dict[str, Packed]) -> Families:
+    return {family: unpack(summary) for family, summary in packed.items()}
+
+
+def _coalesce(waiting: dict[int, tuple[int, Families]]) -> set[int]:
+    """Put every two neighbours together, in place; which panes have changed."""
+    panes = sorted(waiting)
+    for first, second in zip(panes[::2], panes[1::2], strict=False):
+        _, families = waiting[first]
+        end, others = waiting.pop(second)
+        for family, summary in others.items():
+            families.setdefault(family, Summary()).add(summary)
+        waiting[first] = (end, families)
+    return set(panes)
+
+
+def _drop_done(rows: dict[bytes, bytes | None], partition: int, name: str, segment: _Segment) -> None:
+    """Rid a restored segment of what its monitor had done with when the process died."""
+    for pane in [pane for pane in segment.panes if pane < segment.closed_until]:
+        sources = segment.panes.pop(pane)
+        rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
+    covered = 0
+    for pane, (end, families) in sorted(segment.waiting.items()):
+        for family in [family for family in families if family in segment.watches]:
+            del families[family]
+        if not families or pane < covered:
+            del segment.waiting[pane]
+            rows[_key(partition, name, "waiting", pane)] = None
+        else:
+            covered = end
+
+
+def _events(sources: dict[str, Snapshot]) -> dict[str, int]:
+    """How many events of each kind a pane held."""
+    events: Counter[str] = Counter()
+    for snapshot in sources.values():
+        events[snapshot.kind] += sum(packed.counts["events"] for packed in snapshot.families.values())
+    return dict(sorted(events.items()))
+
+
+def _row(segment: _Segment) -> MonitorRow:
+    watches = {family: watch.state() for family, watch in segment.watches.items()}
+    return MonitorRow(segment.closed_until, watches, dict(segment.unmatched))
+
+
+def _alert_output(alert: Alert) -> Output:
+    return Output(ALERTS.name, alert.segment.encode(), _json(alert))
+
+
+def _key(partition: int, *parts: str | int) -> bytes:
+    return "|".join(str(part) for part in (partition, *parts)).encode()

@@ -1,0 +1,77 @@
+"""From a Kafka record to events that can be counted: read, checked, labelled, their vectors on the grid."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from drift_aware.schema.envelope import DeadLetter, decode, rejected
+from drift_aware.schema.errors import BadEvent
+from drift_aware.schema.events import Embedding, Event, Interaction, Kind
+from drift_aware.schema.settings import Settings
+from drift_aware.streams.stage import Input
+from drift_aware.streams.summary import Vector
+from drift_aware.streams.vectors import on_grid
+
+Label = Callable[[Sequence[Interaction]], None]
+Measured = tuple[Event, Vector | None]
+
+
+class Intake:
+    """Reads records.
+
+    Args:
+        settings: what is too far in the future, how long a vector must be.
+        label: sets the labels that interactions do not carry.
+    """
+
+    def __init__(self, settings: Settings, label: Label) -> None:
+        self._tolerance_ms = settings.future_tolerance_seconds * 1000
+        self._dim = settings.embedding_dim
+        self._label = label
+
+    def read(self, kind: Kind, record: Input) -> tuple[list[Measured], list[DeadLetter]]:
+        """The usable events of a record, each embedding with its row on the grid, and the rest."""
+        decoded = decode(kind, record.value, record.content_type)
+        dead = decoded.dead
+        measured: list[Measured] = []
+        vectors = _vectors(decoded.events) if kind == "embedding" else [None] * len(decoded.events)
+        for position, event, vector in zip(decoded.positions, decoded.events, vectors, strict=True):
+            try:
+                self._check(event, vector, record.appended_ms)
+            except BadEvent as error:
+                dead.append(rejected(record.value or b"", record.content_type, position, error))
+            else:
+                measured.append((event, vector))
+        self._label([event for event, _ in measured if isinstance(event, Interaction)])
+        return measured, dead
+
+    def _check(self, event: Event, vector: Vector | None, appended_ms: int | None) -> None:
+        # One time from the far future would close every pane: all that follows would be late.
+        if appended_ms is not None and time_of(event) - appended_ms > self._tolerance_ms:
+            ahead = (time_of(event) - appended_ms) / 1000
+            raise BadEvent("future", f"ts is {ahead:.0f} s ahead of the time at which the record was written")
+        if isinstance(event, Embedding):
+            if self._dim not in (None, event.dim):
+                raise BadEvent("bad_vector", f"{event.dim} numbers, but embedding_dim is set to {self._dim}")
+            if vector is None:
+                raise BadEvent("bad_vector", "the vector has NaN or infinity, or length zero")
+
+
+def time_of(event: Event) -> int:
+    """Event time in milliseconds; ``envelope.decode`` has brought it to that."""
+    assert isinstance(event.ts, int)
+    return event.ts
+
+
+def _vectors(events: Sequence[Event]) -> list[Vector | None]:
+    """Each embedding's row on the grid, None where it has no direction; computed dimension by dimension."""
+    vectors: list[Vector | None] = [None] * len(events)
+    by_dim: dict[int | None, list[tuple[int, Embedding]]] = defaultdict(list)
+    for position, event in enumerate(events):
+        assert isinstance(event, Embedding)
+        by_dim[event.dim].append((position, event))
+    for members in by_dim.values():
+        rows, usable = on_grid([event for _, event in members])
+        for (position, _), row, good in zip(members, rows, usable, strict=True):
+            if good:
+                vectors[position] = row
+    return vectors

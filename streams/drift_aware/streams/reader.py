@@ -1,0 +1,138 @@
+"""Reading a topic from its beginning to its present end, or following it."""
+
+import time
+from collections.abc import Callable, Iterator
+from threading import Event as Flag
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from drift_aware.schema.envelope import content_type
+from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.settings import Settings
+from drift_aware.streams.stage import Input
+
+ANSWER_SECONDS = 10.0
+QUIET_SECONDS = 15.0
+
+
+def read_all(settings: Settings, topic: str) -> dict[bytes, bytes | None]:
+    """The last value of every key in a topic; None where it was deleted.
+
+    Raises:
+        Unreachable: the broker does not answer, has no such topic, or stops in the middle.
+    """
+    latest: dict[bytes, bytes | None] = {}
+    with _Reader(settings, topic) as reader:
+        for record in reader.to_the_end():
+            latest[record.key or b""] = record.value
+    return latest
+
+
+def record_of(message: Message) -> Input:
+    """A message of the client, which must not be an error, as a record."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None
+    assert partition is not None
+    assert offset is not None
+    _, stamp = message.timestamp()
+    headers = {
+        name: value for name, value in dict(message.headers() or {}).items() if isinstance(value, bytes)
+    }
+    return Input(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        value=message.value(),
+        content_type=content_type(headers),
+        appended_ms=stamp if stamp > 0 else None,
+        key=message.key(),
+    )
+
+
+def read_each(settings: Settings, topic: str) -> Iterator[Input]:
+    """Every record of a topic up to its present end, partition by partition in order of arrival.
+
+    Raises:
+        Unreachable: as ``read_all``.
+    """
+    with _Reader(settings, topic) as reader:
+        yield from reader.to_the_end()
+
+
+def follow(settings: Settings, topic: str, stop: Flag, seen: Callable[[Input], None]) -> None:
+    """Show every record of a topic, from the first on, until told to stop.
+
+    Raises:
+        Unreachable: as ``read_all``.
+    """
+    with _Reader(settings, topic) as reader:
+        while not stop.is_set():
+            for record in reader.poll():
+                seen(record)
+
+
+class _Reader:
+    """A consumer on all partitions of a topic, outside any group."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._settings, self._topic = settings, topic
+        self._consumer = Consumer(
+            settings.kafka.client()
+            | {
+                "group.id": "drift-aware-reader",  # the client wants one; nothing is committed
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 50,
+                "log_level": 2,
+            }
+        )
+
+    def __enter__(self) -> "_Reader":
+        try:
+            self._assign()
+        except KafkaException as error:
+            self._consumer.close()
+            raise Unreachable(
+                f"cannot read {self._topic} at {self._settings.kafka.bootstrap_servers}: "
+                f"{error.args[0].str()}; check KAFKA_BOOTSTRAP_SERVERS"
+            ) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def poll(self) -> Iterator[Input]:
+        """What has come within a fifth of a second."""
+        for message in self._consumer.consume(500, 0.2):
+            error = message.error()
+            if error is None:
+                yield record_of(message)
+            elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise Unreachable(f"cannot read {self._topic}: {error.str()}")
+
+    def to_the_end(self) -> Iterator[Input]:
+        """Every record up to where the topic ends now."""
+        ends = {}
+        for at in self._consumer.assignment():
+            low, high = self._consumer.get_watermark_offsets(at, timeout=ANSWER_SECONDS)
+            if high > low:
+                ends[at.partition] = high
+        heard = time.monotonic()
+        while ends:
+            for record in self.poll():
+                heard = time.monotonic()
+                if record.offset < ends.get(record.partition, 0):
+                    yield record
+            # Not the last record but the position tells: compaction may have removed what stood at the end.
+            for at in self._consumer.position(self._consumer.assignment()):
+                if at.offset >= ends.get(at.partition, at.offset + 1):
+                    del ends[at.partition]
+            if ends and time.monotonic() - heard > QUIET_SECONDS:
+                raise Unreachable(f"{self._topic} ends at {ends}, but the broker sends nothing; is it up?")
+
+    def _assign(self) -> None:
+        metadata = self._consumer.list_topics(self._topic, timeout=ANSWER_SECONDS).topics[self._topic]
+        if metadata.error is not None:
+            raise Unreachable(f"no topic {self._topic}; run: drift-aware topics create")
+        # The offset is absolute where the beginning can be told, or the reset setting finds it.
+        self._consumer.assign([TopicPartition(self._topic, each, 0) for each in metadata.partitions])

@@ -1,0 +1,174 @@
+"""The stream worker: a Faust app of two agents, one for each stage.
+
+Each agent takes a batch of records and gives it to its cursor; timers write and send what has changed. All
+that is specific to drift is in the stages, which know neither Faust nor Kafka.
+"""
+
+import ssl
+import tempfile
+import time
+from typing import Any
+
+import faust
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+
+from drift_aware.schema.events import Kind
+from drift_aware.schema.settings import Kafka, Settings
+from drift_aware.schema.topics import MONITORS_TABLE, PANES_TABLE, SOURCES, SUMMARIES, WORKER_APP
+from drift_aware.streams.cursor import Cursor, Positions
+from drift_aware.streams.detect import Detect
+from drift_aware.streams.labels import label
+from drift_aware.streams.metrics import WorkerMetrics
+from drift_aware.streams.summarise import Summarise
+
+_log = structlog.get_logger(__name__)
+
+FLUSH_SECONDS = 0.5
+WATCH_SECONDS = 1.0
+MOST_RECORDS = 100
+# Dead letters are as large as what the broker took in, and headers come on top.
+MOST_REQUEST_BYTES = 16_000_000
+
+
+def run(settings: Settings) -> None:
+    """Run the worker until it is told to stop; never returns."""
+    registry = CollectorRegistry()
+    app = build(settings, registry)
+    if settings.prometheus_port:
+        start_http_server(settings.prometheus_port, registry=registry)
+    worker = faust.Worker(
+        app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
+    )
+    worker.execute_from_commandline()
+
+
+def build(settings: Settings, registry: CollectorRegistry) -> Any:
+    """The Faust app.
+
+    Args:
+        settings: everything.
+        registry: where its metrics go.
+    """
+    app = _app(settings)
+    metrics = WorkerMetrics(registry)
+    positions = Positions(app)
+    summarise, detect = Summarise(settings, label), Detect(settings, metrics.observe)
+    sources = [topic.name for topic in SOURCES.values()]
+    first = positions.add(summarise, _table(app, PANES_TABLE, settings), sources, metrics.failed)
+    second = positions.add(detect, _table(app, MONITORS_TABLE, settings), [SUMMARIES.name], metrics.failed)
+    heard = Silence(settings)
+
+    @app.agent(app.topic(*sources, key_serializer="raw", value_serializer="raw"), name="summarise")
+    async def summarise_agent(stream: Any) -> None:
+        async for events in stream.take_events(MOST_RECORDS, within=0.1):
+            for event in events:
+                metrics.records.labels(event.message.topic).inc()
+                heard.noted(event.message.topic, event.message.partition)
+            first.apply(events)
+
+    @app.agent(app.topic(SUMMARIES.name, key_serializer="raw", value_serializer="raw"), name="detect")
+    async def detect_agent(stream: Any) -> None:
+        async for events in stream.take_events(MOST_RECORDS, within=0.1):
+            second.apply(events)
+
+    @app.timer(FLUSH_SECONDS)
+    async def write() -> None:
+        if positions.ready:
+            first.flush()
+            second.flush()
+
+    @app.timer(WATCH_SECONDS)
+    async def watch() -> None:
+        await positions.watch()
+        metrics.ready.set(int(positions.ready))
+        metrics.gaps.set(positions.gaps)
+        metrics.lost.set(positions.lost)
+        if positions.ready:
+            first.flush()
+            _send_watermarks(first, summarise, heard)
+
+    return app
+
+
+class Silence:
+    """How long nothing has come from each source; a source is idle when no pane can wait for it any more.
+
+    Args:
+        settings: panes and lateness.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._enough = settings.pane_seconds + settings.allowed_lateness_seconds
+        self._last: dict[tuple[str, int], float] = {}
+
+    def noted(self, topic: str, partition: int) -> None:
+        """A record came."""
+        self._last[topic, partition] = time.monotonic()
+
+    def lasts(self, topic: str, partition: int) -> bool:
+        """Whether nothing has come for so long, or ever."""
+        last = self._last.get((topic, partition))
+        return last is None or time.monotonic() - last > self._enough
+
+
+def _send_watermarks(cursor: Cursor, summarise: Summarise, heard: Silence) -> None:
+    for partition in cursor.owned():
+
+        def idle(kind: Kind, partition: int = partition) -> bool:
+            topic = SOURCES[kind].name
+            return heard.lasts(topic, partition) and cursor.caught_up(topic, partition)
+
+        cursor.send(summarise.watermarks(partition, idle))
+
+
+def _app(settings: Settings) -> Any:
+    kafka = settings.kafka
+    kafka.client()  # says what to set if there is no address
+    return faust.App(
+        WORKER_APP,
+        broker=[f"kafka://{server}" for server in str(kafka.bootstrap_servers).split(",")],
+        broker_credentials=_credentials(kafka),
+        broker_session_timeout=kafka.session_timeout_seconds,
+        broker_heartbeat_interval=kafka.session_timeout_seconds / 4,
+        broker_rebalance_timeout=max(10, kafka.session_timeout_seconds),
+        broker_max_poll_records=500,
+        broker_commit_interval=2.8,
+        consumer_auto_offset_reset="earliest",
+        producer_acks=-1,
+        producer_max_request_size=MOST_REQUEST_BYTES,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        stream_buffer_maxsize=16_384,
+        table_standby_replicas=0,
+        topic_partitions=kafka.partitions,
+        topic_disable_leader=True,
+        topic_allow_declare=False,  # topics are created by `drift-aware topics create` alone
+        store="memory://",
+        web_enabled=False,
+        # Faust makes this folder even for tables in memory.
+        datadir=tempfile.mkdtemp(prefix="drift-aware-worker-"),
+    )
+
+
+def _table(app: Any, name: str, settings: Settings) -> Any:
+    return app.Table(name, key_type=bytes, value_type=bytes, partitions=settings.kafka.partitions)
+
+
+def _credentials(kafka: Kafka) -> Any:
+    if kafka.security_protocol == "PLAINTEXT":
+        return None
+    context = None
+    if kafka.security_protocol.endswith("SSL"):
+        context = ssl.create_default_context(cafile=kafka.ssl_ca_location)
+        if kafka.ssl_certificate_location is not None:
+            password = kafka.ssl_key_password.get_secret_value() if kafka.ssl_key_password else None
+            context.load_cert_chain(kafka.ssl_certificate_location, kafka.ssl_key_location, password)
+    if kafka.security_protocol == "SSL":
+        return faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=kafka.sasl_username,
+        password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
+        mechanism=kafka.sasl_mechanism,
+        ssl_context=context,
+    )
