@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from drift_aware.schema.topics import ALERTS, Topic
 from drift_aware.sql import positions, store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
-from drift_aware.sql.errors import Fenced, RecordsLost
+from drift_aware.sql.errors import DatabaseRefused, Fenced, RecordsLost
 from drift_aware.sql.store import Connection
 from drift_aware.sql.work import Record
 from rig.brokers import Broker
@@ -136,7 +136,8 @@ def test_an_error_of_the_work_itself_ends_the_consumer(embedded_broker: Broker, 
     put(embedded_broker.bootstrap, 0, 1)
     with running(embedded_broker.bootstrap, database_url, work) as thing:
         thing.thread.join(30)
-    assert isinstance(thing.ended, psycopg.errors.UndefinedTable)
+    assert isinstance(thing.ended, DatabaseRefused)
+    assert str(thing.ended) == "Postgres refuses what test asks: a mistake"
     assert notes(database_url) == []
 
 

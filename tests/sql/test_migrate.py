@@ -1,12 +1,11 @@
 import threading
 from dataclasses import replace
 
-import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
 from drift_aware.sql import migrate, store
-from drift_aware.sql.errors import MigrationError
+from drift_aware.sql.errors import DatabaseUnreachable, MigrationError
 from drift_aware.sql.migrate import Migration
 from drift_aware.sql.store import Connection
 
@@ -93,7 +92,7 @@ def test_an_interrupted_migrator_leaves_nothing_behind(empty_database_url: str) 
     slow = Migration(1, "slow", "CREATE TABLE slow (a int); SELECT pg_terminate_backend(pg_backend_pid())")
     with (
         store.connect(empty_database_url, "test") as connection,
-        pytest.raises(psycopg.OperationalError),
+        pytest.raises(DatabaseUnreachable),
     ):
         migrate.migrate(connection, [slow])
     with store.connect(empty_database_url, "test") as connection:
@@ -131,6 +130,18 @@ def test_a_user_who_may_not_create_the_extension_reads_what_to_do(empty_database
             connection.execute("RESET ROLE")
             connection.execute("DROP OWNED BY weak_migrator")
             connection.execute("DROP ROLE weak_migrator")
+
+
+def test_a_user_who_may_not_make_tables_reads_what_to_do(empty_database_url: str) -> None:
+    with store.connect(empty_database_url, "test") as connection:
+        connection.execute("CREATE ROLE reader")
+        try:
+            connection.execute("SET ROLE reader")
+            with pytest.raises(MigrationError, match="GRANT CREATE ON SCHEMA public"):
+                migrate.migrate(connection)
+        finally:
+            connection.execute("RESET ROLE")
+            connection.execute("DROP ROLE reader")
 
 
 def test_the_files_are_numbered_without_gaps() -> None:

@@ -46,8 +46,9 @@ def test_the_check_names_what_is_missing_step_by_step(empty_database_url: str) -
     [down] = store.checks(make_settings(database_url="postgresql://d:hush@127.0.0.1:1/d"))
     assert not down.ok
     assert "hush" not in down.message
-    there, old = store.checks(make_settings(database_url=empty_database_url))
+    there, vector, old = store.checks(make_settings(database_url=empty_database_url))
     assert there.ok
+    assert vector.ok
     assert not old.ok
     assert "drift-aware db migrate" in old.message
     with store.connect(empty_database_url, "test") as connection:

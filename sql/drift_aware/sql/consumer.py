@@ -25,7 +25,7 @@ from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import Topic
 from drift_aware.sql import migrate, positions, store
-from drift_aware.sql.errors import KafkaTrouble, RecordsLost
+from drift_aware.sql.errors import DatabaseRefused, KafkaTrouble, RecordsLost
 from drift_aware.sql.positions import Partition
 from drift_aware.sql.store import Connection
 from drift_aware.sql.work import Record, Work
@@ -80,6 +80,7 @@ class ExactlyOnceConsumer:
         Raises:
             RecordsLost: Kafka deleted records before they were read.
             MigrationError: the schema is not the one this release needs.
+            DatabaseRefused: Postgres refuses a statement, for want of a right for instance.
             SettingsError: an address is missing or cannot be read.
         """
         while not stop.is_set():
@@ -87,6 +88,8 @@ class ExactlyOnceConsumer:
                 self._session(stop)
             except _PASSING as error:
                 self._wait(stop, error)
+            except psycopg.Error as error:
+                raise DatabaseRefused(f"Postgres refuses what {self._name} asks: {_text(error)}") from error
 
     def _session(self, stop: threading.Event) -> None:
         with store.connect(self._url, self._name) as connection:

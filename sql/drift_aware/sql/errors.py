@@ -2,6 +2,7 @@
 
 DriftAwareError
 ├── MigrationError          the schema and the migrations disagree; a person has to look
+├── DatabaseRefused         Postgres refuses a statement, a right is missing; a person has to look
 ├── RecordsLost             Kafka deleted records before they were read; a person has to decide
 └── Unreachable
     ├── DatabaseUnreachable     Postgres does not answer; retried
@@ -14,6 +15,10 @@ from drift_aware.schema.errors import DriftAwareError, Unreachable
 
 class MigrationError(DriftAwareError):
     """The schema and the migrations disagree."""
+
+
+class DatabaseRefused(DriftAwareError):
+    """Postgres refuses a statement; trying again would not help."""
 
 
 class RecordsLost(DriftAwareError):

@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
 
 from drift_aware.schema.errors import SettingsError
 
@@ -60,6 +66,8 @@ def served(port: int, registry: CollectorRegistry) -> Iterator[None]:
     if port == 0:
         yield
         return
+    # They double the number of series and nobody asks for them.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     try:
         server, thread = start_http_server(port, registry=registry)
     except OSError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.sql import SQL
 
-from drift_aware.sql.errors import MigrationError
+from drift_aware.sql.errors import DatabaseUnreachable, MigrationError
 from drift_aware.sql.queries import QUERIES
 
 if TYPE_CHECKING:
@@ -66,11 +66,20 @@ def migrate(connection: "Connection", migrations: list[Migration] | None = None)
 
     Raises:
         MigrationError: no vector extension, an applied migration was changed, is unknown here, or one failed.
+        DatabaseUnreachable: the connection broke.
     """
     migrations = available() if migrations is None else migrations
     applied = []
-    while (migration := _apply_next(connection, migrations)) is not None:
-        applied.append(migration)
+    try:
+        while (migration := _apply_next(connection, migrations)) is not None:
+            applied.append(migration)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnreachable(f"the database went away, run it again: {_line(error)}") from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            f"this user may not make the tables: {_line(error)}; let the owner of the database run: "
+            "GRANT CREATE ON SCHEMA public TO <user>"
+        ) from None
     return applied
 
 
@@ -85,11 +94,11 @@ def _apply_next(connection: "Connection", migrations: list[Migration]) -> Migrat
         migration = pending[0]
         try:
             connection.execute(SQL(migration.text))
-        except psycopg.errors.OperationalError:
+        except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege):
             raise
         except psycopg.Error as error:
             raise MigrationError(
-                f"migration {migration.version} ({migration.name}) failed and was rolled back: {error}"
+                f"migration {migration.version} ({migration.name}) failed and was rolled back: {_line(error)}"
             ) from None
         connection.execute(
             QUERIES["record_migration"],
@@ -145,6 +154,10 @@ def _pending(applied: dict[int, tuple[str, str, datetime]], migrations: list[Mig
                 "and put the change into a new migration"
             )
     return [migration for migration in migrations if migration.version not in applied]
+
+
+def _line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
 
 
 def _ensure_vector(connection: "Connection") -> None:

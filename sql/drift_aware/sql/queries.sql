@@ -8,6 +8,10 @@ CREATE EXTENSION IF NOT EXISTS vector
 -- The installed version as three numbers, none if it is not installed.
 SELECT string_to_array(extversion, '.')::int[] FROM pg_extension WHERE extname = 'vector'
 
+-- name: vector_available
+-- Whether the server could install the extension.
+SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')
+
 -- name: create_migration_table
 -- Which migrations were applied, and what they said then.
 CREATE TABLE IF NOT EXISTS schema_migration (

@@ -11,6 +11,7 @@ from drift_aware.schema.errors import DriftAwareError, SettingsError
 from drift_aware.schema.settings import Settings
 from drift_aware.sql import migrate
 from drift_aware.sql.errors import DatabaseUnreachable, MigrationError
+from drift_aware.sql.queries import QUERIES
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -75,7 +76,14 @@ def checks(settings: Settings) -> Iterable[Check]:
         return
     with connection:
         yield Check("postgres", True, f"{connection.info.host} answers")
+        yield _check_vector(connection)
         yield _check_schema(connection)
+
+
+def _check_vector(connection: Connection) -> Check:
+    if connection.execute(QUERIES["vector_available"]).fetchone() == (True,):
+        return Check("vector", True, "the server has pgvector")
+    return Check("vector", False, "the server has no vector extension; install pgvector 0.7 or later on it")
 
 
 def _check_schema(connection: Connection) -> Check:
@@ -83,4 +91,6 @@ def _check_schema(connection: Connection) -> Check:
         migrate.require_current(connection)
     except MigrationError as error:
         return Check("schema", False, str(error))
-    return Check("schema", True, f"at migration {migrate.available()[-1].version}, with the vector extension")
+    except psycopg.Error as error:
+        return Check("schema", False, f"this user may not read the schema: {_one_line(error, '')}")
+    return Check("schema", True, f"at migration {migrate.available()[-1].version}")
