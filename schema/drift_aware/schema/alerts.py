@@ -114,7 +114,7 @@ class Baseline(Struct, kw_only=True, omit_defaults=False):
     Attributes:
         id: made from the contents; the same events give the same id.
         family: ``interaction``, ``feedback``, ``evaluation`` or ``embedding/<kind>/<model>/<dim>``.
-        since, until: event time of the first and the last event it was fitted on, milliseconds.
+        since, until: the stretch of event time it covers, from first pane to end of last, milliseconds.
         offsets: topic to partition to [first, next] offsets the events came from.
         labeller: version of the labels it counts; another version needs another baseline.
         summary: the sums (streams.summary), msgpack.

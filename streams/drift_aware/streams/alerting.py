@@ -144,6 +144,8 @@ def _sentence(alert: Alert, detector: Detector, reading: Reading) -> str:
         f", against {detector.text(reading.baseline_value)} in the baseline" if reading.baseline_value else ""
     )
     title = about.title[0].upper() + about.title[1:]
+    if alert.status == "resolved" and about.adaptive:
+        return f"{title} in {where} has settled at {now}{was}; it had changed since {since}."
     if alert.status == "resolved":
         return f"{title} in {where} is calm again at {now}{was}; it had drifted since {since}."
     return f"{title} in {where} is at {now}{was}, since {since}, over {reading.events} {about.noun}."

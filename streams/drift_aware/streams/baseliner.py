@@ -6,26 +6,27 @@ offset is that of the oldest record an unfinished collection needs, so a restart
 """
 
 import time
-from collections import defaultdict
+from collections import abc, defaultdict
 from collections.abc import Callable, Iterator
 from threading import Event as Flag
 
 import msgspec
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
 
 from drift_aware.schema.alerts import Baseline
 from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.events import Kind
 from drift_aware.schema.segments import ALL, OTHER, segment
 from drift_aware.schema.settings import Settings
-from drift_aware.schema.topics import BASELINES, SOURCES, SUMMARIES, WORKER_APP
+from drift_aware.schema.topics import BASELINES, SOURCES, SUMMARIES, WORKER_APP, existing
 from drift_aware.streams.baseline import Collection, wanted
 from drift_aware.streams.intake import Intake, Label, Measured, time_of
 from drift_aware.streams.labels import label
-from drift_aware.streams.reader import read_all, record_of
+from drift_aware.streams.panes import NEVER, Clock
+from drift_aware.streams.reader import ANSWER_SECONDS, read_all, record_of
 from drift_aware.streams.stage import Input
-from drift_aware.streams.summary import family, summarise_events
+from drift_aware.streams.summary import family, kind_of, summarise_events
 from drift_aware.streams.wire import Fitted, encode, partition_of
 
 _log = structlog.get_logger(__name__)
@@ -55,25 +56,34 @@ class Collector:
         self._intake = Intake(settings, label)
         self._done = {(baseline.segment, baseline.family) for baseline in known}
         self._collections: dict[tuple[str, str], Collection] = {}
+        self._watermarks: dict[tuple[str, int], int] = {}
+        self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
 
-    def take(self, record: Input, now_ms: int) -> list[Baseline]:
-        """Count one record; the baselines that it completes.
+    def take(self, record: Input) -> None:
+        """Keep what a record of a source topic adds to baselines that are not there yet."""
+        measured, _ = self._intake.read(_KINDS[record.topic], record)
+        newest = [time_of(event) for event, _ in measured]
+        source = record.topic, record.partition
+        self._watermarks[source] = max([self._watermarks.get(source, NEVER), *newest])
+        for (segment_name, pane, name), members in self._grouped(measured).items():
+            summary = summarise_events([event for event, _ in members], [row for _, row in members])
+            self._collection(segment_name, name).add(pane, summary, record)
+
+    def settle(self, behind: abc.Collection[tuple[str, int]], now_ms: int) -> list[Baseline]:
+        """The baselines that have come together.
 
         Args:
-            record: of a source topic.
-            now_ms: the wall clock, for the baseline's own record.
+            behind: topic and partition of the sources with unread records; all others are read to the end.
+            now_ms: the wall clock, for the baselines' records.
         """
-        measured, _ = self._intake.read(_KINDS[record.topic], record)
         fitted = []
-        for (segment_name, name), members in self._grouped(measured).items():
-            collection = self._collection(segment_name, name)
-            summary = summarise_events([event for event, _ in members], [row for _, row in members])
-            times = [time_of(event) for event, _ in members]
-            collection.add(summary, min(times), max(times), record)
-            if collection.complete:
-                self._done.add((segment_name, name))
-                del self._collections[segment_name, name]
-                fitted.append(collection.fit(now_ms))
+        for topic, kind in _KINDS.items():
+            complete = self._complete(topic, behind)
+            for key, collection in list(self._collections.items()):
+                if kind_of(collection.family) == kind and collection.settle(complete, self._clock):
+                    self._done.add(key)
+                    del self._collections[key]
+                    fitted.append(collection.fit(now_ms))
         return fitted
 
     def needed_from(self, topic: str, partition: int, position: int) -> int:
@@ -85,14 +95,20 @@ class Collector:
         ]
         return min([position, *firsts])
 
-    def _grouped(self, measured: list[Measured]) -> dict[tuple[str, str], list[Measured]]:
-        groups: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+    def _complete(self, topic: str, behind: abc.Collection[tuple[str, int]]) -> int:
+        """The event time up to which all of a topic is read, less what may still come late."""
+        marks = {source: mark for source, mark in self._watermarks.items() if source[0] == topic}
+        held_back = [marks.get(source, NEVER) for source in behind if source[0] == topic]
+        return min([max(marks.values(), default=NEVER), *held_back])
+
+    def _grouped(self, measured: list[Measured]) -> dict[tuple[str, int, str], list[Measured]]:
+        groups: dict[tuple[str, int, str], list[Measured]] = defaultdict(list)
         for event, vector in measured:
             own = segment(event, self._settings.segments) or ALL
-            for name in dict.fromkeys((ALL, own)):
-                key = self._capped(name), family(event)
-                if key not in self._done:
-                    groups[key].append((event, vector))
+            pane, name = self._clock.pane(time_of(event)), family(event)
+            for segment_name in {ALL, self._capped(own)}:
+                if (segment_name, name) not in self._done:
+                    groups[segment_name, pane, name].append((event, vector))
         return groups
 
     def _capped(self, name: str) -> str:
@@ -139,23 +155,48 @@ def watch(settings: Settings, stop: Flag, fitted: Callable[[Baseline], None]) ->
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "fetch.wait.max.ms": 50,
-            "session.timeout.ms": settings.kafka.session_timeout_seconds * 1000,
         }
     )
-    consumer.subscribe(list(_KINDS))
     committed = time.monotonic()
     try:
+        consumer.assign(_where_left_off(consumer, settings))
         while not stop.is_set():
             for record in _records(consumer.consume(_MOST_RECORDS, POLL_SECONDS)):
-                for baseline in collector.take(record, round(time.time() * 1000)):
-                    _publish(producer, settings, baseline)
-                    fitted(baseline)
+                collector.take(record)
+            for baseline in collector.settle(_behind(consumer), round(time.time() * 1000)):
+                _publish(producer, settings, baseline)
+                fitted(baseline)
             if time.monotonic() - committed > COMMIT_SECONDS:
                 _commit(consumer, collector)
                 committed = time.monotonic()
         _commit(consumer, collector)
+    except KafkaException as error:
+        raise Unreachable(f"Kafka at {settings.kafka.bootstrap_servers}: {error.args[0].str()}") from None
     finally:
         consumer.close()
+
+
+def _where_left_off(consumer: Consumer, settings: Settings) -> list[TopicPartition]:
+    """Every source partition; one baseliner reads them all, so that a segment is seen whole."""
+    there = existing(settings)
+    missing = [topic for topic in _KINDS if topic not in there]
+    if missing:
+        raise Unreachable(f"no topic {missing[0]}; run: drift-aware topics create")
+    asked = [TopicPartition(topic, each) for topic in _KINDS for each in range(there[topic])]
+    return [
+        TopicPartition(at.topic, at.partition, at.offset if at.offset >= 0 else OFFSET_BEGINNING)
+        for at in consumer.committed(asked, timeout=ANSWER_SECONDS)
+    ]
+
+
+def _behind(consumer: Consumer) -> set[tuple[str, int]]:
+    """Sources with records that are not read yet, as far as the last fetch told."""
+    behind = set()
+    for at in consumer.position(consumer.assignment()):
+        low, high = consumer.get_watermark_offsets(at, cached=True)
+        if high < 0 or max(at.offset, low) < high:
+            behind.add((at.topic, at.partition))
+    return behind
 
 
 def _records(messages: list[Message]) -> Iterator[Input]:

@@ -10,6 +10,7 @@ This module knows Faust's private names; pyproject.toml pins the release they be
 """
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -58,6 +59,8 @@ class _NoReadOffsets(dict[TP, int | None]):
 
 class _StopOnSendError(faust.Sensor):
     """Faust only logs a rejected changelog write and goes on to commit: the state would lie."""
+
+    logger = logging.getLogger("faust.cursor")  # else Faust's chatter would come under our name
 
     def __init__(self, stop: Die) -> None:
         super().__init__()
@@ -369,6 +372,7 @@ class Positions:
         positions = self
 
         class ExactConsumer(Consumer):
+            logger = logging.getLogger("faust.cursor")
             _seeking: asyncio.Lock | None = None
 
             def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -229,7 +229,7 @@ class Detect:
         self, state: _Partition, name: str, family: str, start: int, end: int, summary: Summary
     ) -> list[Reading]:
         segment = state.segments[name]
-        if start <= segment.baselines[family].until:
+        if start < segment.baselines[family].until:
             return []  # what a baseline is made of is not compared with it
         readings = []
         for reading, alert in segment.watches[family].observe(start, end, summary):

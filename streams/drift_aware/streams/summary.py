@@ -110,6 +110,15 @@ def family(event: Event) -> str:
             return "evaluation"
 
 
+def kind_of(name: str) -> str:
+    """The kind of event that a family is of.
+
+    >>> kind_of("embedding/query/m/384"), kind_of("feedback")
+    ('embedding', 'feedback')
+    """
+    return name.partition("/")[0]
+
+
 def embedding_family(name: str) -> tuple[str, str]:
     """Kind and model of a family of embeddings; a model's name may hold slashes.
 

@@ -34,23 +34,26 @@ MOST_REQUEST_BYTES = 16_000_000
 def run(settings: Settings) -> None:
     """Run the worker until it is told to stop; never returns."""
     registry = CollectorRegistry()
-    app = build(settings, registry)
-    if settings.prometheus_port:
-        start_http_server(settings.prometheus_port, registry=registry)
-    worker = faust.Worker(
-        app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
-    )
-    worker.execute_from_commandline()
+    # Faust makes itself a folder even when its tables are in memory.
+    with tempfile.TemporaryDirectory(prefix="drift-aware-worker-") as folder:
+        app = build(settings, registry, folder)
+        if settings.prometheus_port:
+            start_http_server(settings.prometheus_port, registry=registry)
+        worker = faust.Worker(
+            app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
+        )
+        worker.execute_from_commandline()
 
 
-def build(settings: Settings, registry: CollectorRegistry) -> Any:
+def build(settings: Settings, registry: CollectorRegistry, folder: str) -> Any:
     """The Faust app.
 
     Args:
         settings: everything.
         registry: where its metrics go.
+        folder: for Faust; stays empty.
     """
-    app = _app(settings)
+    app = _app(settings, folder)
     metrics = WorkerMetrics(registry)
     positions = Positions(app)
     summarise, detect = Summarise(settings, label), Detect(settings, metrics.observe)
@@ -122,7 +125,7 @@ def _send_watermarks(cursor: Cursor, summarise: Summarise, heard: Silence) -> No
         cursor.send(summarise.watermarks(partition, idle))
 
 
-def _app(settings: Settings) -> Any:
+def _app(settings: Settings, folder: str) -> Any:
     kafka = settings.kafka
     kafka.client()  # says what to set if there is no address
     return faust.App(
@@ -146,8 +149,7 @@ def _app(settings: Settings) -> Any:
         topic_allow_declare=False,  # topics are created by `drift-aware topics create` alone
         store="memory://",
         web_enabled=False,
-        # Faust makes this folder even for tables in memory.
-        datadir=tempfile.mkdtemp(prefix="drift-aware-worker-"),
+        datadir=folder,
     )
 
 

@@ -33,9 +33,16 @@ class Adwin:
 
     def __init__(self, metric: Metric, paging: bool = False) -> None:
         self._metric, self._adwin = metric, _fresh()
-        about = subject(metric)
+        about = subject(metric)  # severity stays at info: a flag has no size
         self.subject = Subject(
-            about.metric, about.title, about.noun, about.kind, about.suggests, (99.0, 99.0), paging
+            about.metric,
+            about.title,
+            about.noun,
+            about.kind,
+            about.suggests,
+            (99.0, 99.0),
+            paging,
+            adaptive=True,
         )
 
     def update(self, pane: Pane) -> Reading:

@@ -43,6 +43,7 @@ class Subject(msgspec.Struct, frozen=True):
         noun: what its events are called.
         severity_steps: from how many thresholds on an alert is a warning, and critical.
         paging: false for a second opinion that wakes nobody.
+        adaptive: it compares with its own recent past, so after a change it calms down at the new level.
     """
 
     metric: str
@@ -52,6 +53,7 @@ class Subject(msgspec.Struct, frozen=True):
     suggests: tuple[ActionKind, ...]
     severity_steps: tuple[float, float] = (1.5, 2.0)
     paging: bool = True
+    adaptive: bool = False
 
 
 class Detector(Protocol):
