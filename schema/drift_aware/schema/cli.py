@@ -34,3 +34,7 @@ def main() -> None:
     except DriftAwareError as error:
         sys.stderr.write(f"drift-aware: {error}\n")
         sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -192,3 +192,13 @@ SELECT
     published_revision, created_at, updated_at
 FROM action_log
 WHERE id = %(id)s
+
+-- name: count_rows
+-- How many rows the tables of published events and of what was made of them hold together.
+SELECT
+    (SELECT count(*) FROM interaction_log)
+    + (SELECT count(*) FROM embeddings_log)
+    + (SELECT count(*) FROM feedback_log)
+    + (SELECT count(*) FROM evaluation_log)
+    + (SELECT count(*) FROM drift_events)
+    + (SELECT count(*) FROM drift_metrics)

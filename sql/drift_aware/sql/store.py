@@ -94,3 +94,10 @@ def _check_schema(connection: Connection) -> Check:
     except psycopg.Error as error:
         return Check("schema", False, f"this user may not read the schema: {_one_line(error, '')}")
     return Check("schema", True, f"at migration {migrate.available()[-1].version}")
+
+
+def count_rows(connection: Connection) -> int:
+    """How many rows the log tables hold together."""
+    row = connection.execute(QUERIES["count_rows"]).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,1 @@
+"""Showing what is found: the demo and, in a terminal, its screen."""

@@ -1,0 +1,110 @@
+"""What the demo has seen so far, and how a terminal shows it."""
+
+from msgspec import Struct, field
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from drift_aware.schema.alerts import Action, Alert, Reading, Readings
+
+_SHOWN = 8
+_COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+_SECOND_OPINION = "adwin"
+_WARMING_UP = "baseline"
+
+
+class Board(Struct):
+    """The latest of everything.
+
+    Attributes:
+        readings: segment to the latest of each of its readings.
+        alerts: id to its latest revision.
+        actions: the same.
+        events: how many events closed panes have held, all traffic.
+        span_seconds: how much event time those panes cover.
+        rows: how many rows Postgres has.
+    """
+
+    readings: dict[str, dict[tuple[str, str, str], Reading]] = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    actions: dict[str, Action] = field(default_factory=dict)
+    events: int = 0
+    span_seconds: float = 0.0
+    rows: int = 0
+
+    def read(self, readings: Readings) -> None:
+        """Take the readings of a closed pane."""
+        latest = self.readings.setdefault(readings.segment, {})
+        for key in [key for key in latest if key[1] == _WARMING_UP]:
+            del latest[key]  # what still warms up says so again
+        for reading in readings.readings:
+            latest[reading.metric, reading.detector, reading.channel or ""] = reading
+        if readings.segment == "all" and readings.totals:
+            self.events += sum(readings.totals.values())
+            self.span_seconds += (readings.end - readings.start) / 1000
+
+    def alert(self, alert: Alert) -> bool:
+        """Take an alert; whether it is news."""
+        known = self.alerts.get(alert.id)
+        if known is not None and known.revision >= alert.revision:
+            return False
+        self.alerts[alert.id] = alert
+        return True
+
+    def act(self, action: Action) -> None:
+        """Take an action, unless a later revision is known."""
+        known = self.actions.get(action.id)
+        if known is None or known.revision < action.revision:
+            self.actions[action.id] = action
+
+
+def render(board: Board, elapsed_seconds: float, message: str) -> RenderableType:
+    """The whole screen."""
+    rate = board.events / board.span_seconds if board.span_seconds else 0.0
+    head = Text.assemble(
+        ("Drift-Aware ", "bold"),
+        f"{elapsed_seconds:5.0f} s   {rate:,.0f} events/s   {board.events:,} counted   "
+        f"{board.rows:,} rows in Postgres\n",
+        (message, "dim"),
+    )
+    return Group(head, _segments(board), _alerts(board), _actions(board))
+
+
+def _segments(board: Board) -> Table:
+    table = Table("segment", "metric", "now", "baseline", "score", "threshold", "state")
+    for segment in sorted(board.readings):
+        for (metric, detector, _), reading in sorted(board.readings[segment].items()):
+            if detector != _SECOND_OPINION:
+                table.add_row(segment, f"{metric} ({detector})", *_numbers(reading), _state(reading))
+    return table
+
+
+def _numbers(reading: Reading) -> list[str]:
+    values = (reading.current, reading.baseline_value, reading.score, reading.threshold)
+    return ["" if value is None else f"{value:.3g}" for value in values]
+
+
+def _state(reading: Reading) -> Text:
+    if reading.fired:
+        return Text("DRIFT", "bold red")
+    return Text("ok", "green") if reading.state == "ok" else Text(reading.message or reading.state, "dim")
+
+
+def _alerts(board: Board) -> Table:
+    table = Table("alert", "", title="alerts" if board.alerts else "no alerts so far", show_header=False)
+    newest = sorted(board.alerts.values(), key=lambda alert: alert.ts, reverse=True)
+    for alert in newest[:_SHOWN]:
+        word = alert.severity if alert.status == "firing" else alert.status
+        table.add_row(
+            Text(word, _COLOURS[alert.severity] if alert.status == "firing" else "green"), alert.summary
+        )
+    return table
+
+
+def _actions(board: Board) -> Table:
+    title = "proposed actions (dry run)" if board.actions else "no actions proposed so far"
+    table = Table("action", "", "", title=title, show_header=False)
+    newest = sorted(board.actions.values(), key=lambda action: action.ts, reverse=True)
+    for action in newest[:_SHOWN]:
+        table.add_row(Text(f"{action.action} {action.status}", "bold"), action.segment, action.reason)
+    return table
