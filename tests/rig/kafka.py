@@ -76,7 +76,7 @@ class KafkaServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._jars = jars()
-        port, controller_port = _free_ports(2)
+        port, controller_port = free_ports(2)
         self.bootstrap = f"127.0.0.1:{port}"
         self._properties = folder / "server.properties"
         self._properties.write_text(_configuration(folder / "data", port, controller_port))
@@ -189,7 +189,7 @@ def _configuration(data: Path, port: int, controller_port: int) -> str:
     return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports nobody listens on; all held at once, so that they differ."""
     sockets = [socket.socket() for _ in range(count)]
     try:

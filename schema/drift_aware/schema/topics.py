@@ -155,27 +155,38 @@ def _partitions(admin: AdminClient, settings: "Settings", timeout_seconds: float
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
+def require(settings: "Settings") -> None:
+    """See that every topic is there with the partitions the settings ask for.
+
+    Raises:
+        Unreachable: Kafka does not answer, or a topic is missing.
+        SettingsError: a topic has another number of partitions.
+    """
+    there = existing(settings)
+    missing = [topic.name for topic in TOPICS if topic.name not in there]
+    if missing:
+        raise Unreachable(
+            f"{len(missing)} topics missing, first {missing[0]}; run: drift-aware topics create"
+        )
+    uneven = [topic.name for topic in TOPICS if there[topic.name] != settings.kafka.partitions]
+    if uneven:
+        raise SettingsError(
+            f"{uneven[0]} has {there[uneven[0]]} partitions, the setting kafka.partitions is "
+            f"{settings.kafka.partitions}; all topics need the same number: set kafka.partitions to it"
+        )
+
+
 def checks(settings: "Settings") -> Iterable[Check]:
     """Whether Kafka answers and every topic is there with the partitions the settings ask for."""
     try:
-        there = existing(settings)
+        existing(settings)
     except Unreachable as error:
         yield Check("kafka", False, str(error))
         return
     yield Check("kafka", True, f"{settings.kafka.bootstrap_servers} answers")
-    missing = [topic.name for topic in TOPICS if topic.name not in there]
-    if missing:
-        yield Check(
-            "topics", False, f"{len(missing)} missing, first {missing[0]}; run: drift-aware topics create"
-        )
-        return
-    uneven = [topic.name for topic in TOPICS if there[topic.name] != settings.kafka.partitions]
-    if uneven:
-        yield Check(
-            "topics",
-            False,
-            f"{uneven[0]} has {there[uneven[0]]} partitions, the setting kafka.partitions is "
-            f"{settings.kafka.partitions}; all topics need the same number: set kafka.partitions to it",
-        )
+    try:
+        require(settings)
+    except (Unreachable, SettingsError) as error:
+        yield Check("topics", False, str(error))
         return
     yield Check("topics", True, f"{len(TOPICS)} topics with {settings.kafka.partitions} partitions each")

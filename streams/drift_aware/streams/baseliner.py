@@ -19,7 +19,7 @@ from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.events import Kind
 from drift_aware.schema.segments import ALL, OTHER, segment
 from drift_aware.schema.settings import Settings
-from drift_aware.schema.topics import BASELINES, SOURCES, SUMMARIES, WORKER_APP, existing
+from drift_aware.schema.topics import BASELINES, SOURCES, SUMMARIES, WORKER_APP, require
 from drift_aware.streams.baseline import Collection, wanted
 from drift_aware.streams.intake import Intake, Label, Measured, time_of
 from drift_aware.streams.labels import label
@@ -142,8 +142,10 @@ def watch(settings: Settings, stop: Flag, fitted: Callable[[Baseline], None]) ->
         fitted: told of every new baseline, once it is published.
 
     Raises:
-        Unreachable: a baseline could not be published; start again.
+        Unreachable: no Kafka, or a baseline could not be published; start again.
+        SettingsError: no address, or another number of partitions.
     """
+    require(settings)
     collector = Collector(settings, label, catalogue(settings))
     producer = Producer(
         settings.kafka.client() | {"partitioner": "murmur2_random", "enable.idempotence": True}
@@ -178,11 +180,7 @@ def watch(settings: Settings, stop: Flag, fitted: Callable[[Baseline], None]) ->
 
 def _where_left_off(consumer: Consumer, settings: Settings) -> list[TopicPartition]:
     """Every source partition; one baseliner reads them all, so that a segment is seen whole."""
-    there = existing(settings)
-    missing = [topic for topic in _KINDS if topic not in there]
-    if missing:
-        raise Unreachable(f"no topic {missing[0]}; run: drift-aware topics create")
-    asked = [TopicPartition(topic, each) for topic in _KINDS for each in range(there[topic])]
+    asked = [TopicPartition(topic, each) for topic in _KINDS for each in range(settings.kafka.partitions)]
     return [
         TopicPartition(at.topic, at.partition, at.offset if at.offset >= 0 else OFFSET_BEGINNING)
         for at in consumer.committed(asked, timeout=ANSWER_SECONDS)

@@ -15,7 +15,14 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from drift_aware.schema.events import Kind
 from drift_aware.schema.settings import Kafka, Settings
-from drift_aware.schema.topics import MONITORS_TABLE, PANES_TABLE, SOURCES, SUMMARIES, WORKER_APP
+from drift_aware.schema.topics import (
+    MONITORS_TABLE,
+    PANES_TABLE,
+    SOURCES,
+    SUMMARIES,
+    WORKER_APP,
+    require,
+)
 from drift_aware.streams.cursor import Cursor, Positions
 from drift_aware.streams.detect import Detect
 from drift_aware.streams.labels import label
@@ -32,7 +39,13 @@ MOST_REQUEST_BYTES = 16_000_000
 
 
 def run(settings: Settings) -> None:
-    """Run the worker until it is told to stop; never returns."""
+    """Run the worker until it is told to stop; never returns.
+
+    Raises:
+        Unreachable: no Kafka, or topics are missing.
+        SettingsError: no address, or another number of partitions.
+    """
+    require(settings)
     registry = CollectorRegistry()
     # Faust makes itself a folder even when its tables are in memory.
     with tempfile.TemporaryDirectory(prefix="drift-aware-worker-") as folder:
@@ -127,7 +140,6 @@ def _send_watermarks(cursor: Cursor, summarise: Summarise, heard: Silence) -> No
 
 def _app(settings: Settings, folder: str) -> Any:
     kafka = settings.kafka
-    kafka.client()  # says what to set if there is no address
     return faust.App(
         WORKER_APP,
         broker=[f"kafka://{server}" for server in str(kafka.bootstrap_servers).split(",")],
