@@ -34,6 +34,7 @@ RESEEK_AFTER_SECONDS = 3.0
 STUCK_SECONDS = 40.0
 RECOVERY_STUCK_SECONDS = 60.0
 BROKER_AWAY_SECONDS = 120.0
+ANSWER_SECONDS = 10.0
 
 Die = Callable[[str], None]
 
@@ -183,24 +184,21 @@ class Cursor:
         """Seek partitions back that stand still though the broker has more; give up if that does not help."""
         for tp, position in list(self.next.items()):
             now = time.monotonic()
+            if self.caught_up(tp.topic, tp.partition):
+                self._moved[tp] = now
             since_moved = now - self._moved.get(tp, now)
             if min(since_moved, now - self._sought.get(tp, 0)) < RESEEK_AFTER_SECONDS:
                 continue
-            ends = await self._positions.ends(tp)
-            if ends is None or self.next.get(tp) != position:
-                self._moved[tp] = now
-                continue
-            low, high = ends
-            if high <= position:
-                self._moved[tp] = now
+            if since_moved > STUCK_SECONDS:
+                self._positions.stop(f"{tp.topic} {tp.partition} stands still at {position}")
+            self._sought[tp] = now
+            low = await self._positions.earliest(tp)
+            if low is None or self.next.get(tp) != position:
                 continue
             if low > position:
                 _log.error("retention has deleted unread records", topic=tp.topic, partition=tp.partition)
                 self._positions.lost += low - position
                 position = self.next[tp] = low
-            if since_moved > STUCK_SECONDS:
-                self._positions.stop(f"{tp.topic} {tp.partition} stands still at {position} of {high}")
-            self._sought[tp] = now
             await self._positions.app.consumer.seek(tp, position)
 
     def _fold(self, tp: TP, message: Any) -> None:
@@ -325,10 +323,13 @@ class Positions:
         if still > self.app.conf.broker_session_timeout and any(cursor.ready for cursor in self.cursors):
             self.stop(f"the process stood still for {still:.1f} s, longer than its session")
 
-    async def watch(self) -> None:
-        """Look after all cursors; call it every second."""
+    def beat(self) -> None:
+        """Show that the process runs; call it several times in a session."""
         self.refuse_after_standstill()
         self._alive = _standing_time()
+
+    async def watch(self) -> None:
+        """Look after all cursors; call it every second."""
         if not self.ready:
             self._watch_recovery()
             return
@@ -336,20 +337,22 @@ class Positions:
         for cursor in self.cursors:
             await cursor.nudge()
 
-    async def ends(self, tp: TP) -> tuple[int, int] | None:
-        """First and next offset of a partition at the broker; None while the broker does not answer."""
-        consumer, now = self.app.consumer, time.monotonic()
+    async def earliest(self, tp: TP) -> int | None:
+        """The first offset that the broker still has; None while it does not answer.
+
+        Slow: the answer waits behind a running fetch. Only for partitions that stand still.
+        """
+        now = time.monotonic()
         try:
-            high = (await asyncio.wait_for(consumer.highwaters(tp), 5))[tp]
-            low = (await asyncio.wait_for(consumer.earliest_offsets(tp), 5))[tp]
+            offsets = await asyncio.wait_for(self.app.consumer.earliest_offsets(tp), ANSWER_SECONDS)
         except Exception as error:  # noqa: BLE001  (whatever it was, the broker is asked again)
             self._away_since = self._away_since or now
-            _log.warning("the broker does not say where a partition ends", error=repr(error))
+            _log.warning("the broker does not say where a partition begins", error=repr(error))
             if now - self._away_since > BROKER_AWAY_SECONDS:
                 self.stop("the broker is out of reach")
             return None
         self._away_since = None
-        return (low, high) if low is not None and high is not None else None
+        return int(offsets[tp]) if offsets.get(tp) is not None else None
 
     def _watch_recovery(self) -> None:
         now = time.monotonic()

@@ -4,6 +4,7 @@ Each agent takes a batch of records and gives it to its cursor; timers write and
 that is specific to drift is in the stages, which know neither Faust nor Kafka.
 """
 
+import logging
 import ssl
 import tempfile
 import time
@@ -46,6 +47,8 @@ def run(settings: Settings) -> None:
         SettingsError: no address, or another number of partitions.
     """
     require(settings)
+    # It warns of a full buffer whenever a hundred rows are written at once, as here after every catch-up.
+    logging.getLogger("faust.transport.producer").setLevel(logging.ERROR)
     registry = CollectorRegistry()
     # Faust makes itself a folder even when its tables are in memory.
     with tempfile.TemporaryDirectory(prefix="drift-aware-worker-") as folder:
@@ -90,6 +93,7 @@ def build(settings: Settings, registry: CollectorRegistry, folder: str) -> Any:
 
     @app.timer(FLUSH_SECONDS)
     async def write() -> None:
+        positions.beat()
         if positions.ready:
             first.flush()
             second.flush()
