@@ -7,7 +7,7 @@ from rich.text import Text
 
 from drift_aware.schema.alerts import Action, Alert, Reading, Readings
 
-_SHOWN = 8
+_SHOWN = 6
 _COLOURS = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 _SECOND_OPINION = "adwin"
 _WARMING_UP = "baseline"
@@ -67,7 +67,8 @@ def render(board: Board, elapsed_seconds: float, message: str) -> RenderableType
         f"{board.rows:,} rows in Postgres\n",
         (message, "dim"),
     )
-    return Group(head, _segments(board), _alerts(board), _actions(board))
+    # What matters most comes first: a small terminal cuts off the end.
+    return Group(head, _alerts(board), _actions(board), _segments(board))
 
 
 def _segments(board: Board) -> Table:
@@ -90,21 +91,27 @@ def _state(reading: Reading) -> Text:
     return Text("ok", "green") if reading.state == "ok" else Text(reading.message or reading.state, "dim")
 
 
-def _alerts(board: Board) -> Table:
-    table = Table("alert", "", title="alerts" if board.alerts else "no alerts so far", show_header=False)
-    newest = sorted(board.alerts.values(), key=lambda alert: alert.ts, reverse=True)
+def _alerts(board: Board) -> RenderableType:
+    if not board.alerts:
+        return Text("no alerts so far", "green")
+    table = Table(title="alerts", show_header=False, expand=True)
+    newest = sorted(board.alerts.values(), key=lambda alert: (alert.paging, alert.ts), reverse=True)
     for alert in newest[:_SHOWN]:
-        word = alert.severity if alert.status == "firing" else alert.status
-        table.add_row(
-            Text(word, _COLOURS[alert.severity] if alert.status == "firing" else "green"), alert.summary
+        firing = alert.status == "firing"
+        word = Text(
+            alert.severity if firing else alert.status, _COLOURS[alert.severity] if firing else "green"
         )
+        table.add_row(word, alert.summary)
     return table
 
 
-def _actions(board: Board) -> Table:
-    title = "proposed actions (dry run)" if board.actions else "no actions proposed so far"
-    table = Table("action", "", "", title=title, show_header=False)
-    newest = sorted(board.actions.values(), key=lambda action: action.ts, reverse=True)
+def _actions(board: Board) -> RenderableType:
+    if not board.actions:
+        return Text("no actions proposed so far", "dim")
+    table = Table(title="actions (dry run)", show_header=False, expand=True)
+    newest = sorted(
+        board.actions.values(), key=lambda action: (action.status == "proposed", action.ts), reverse=True
+    )
     for action in newest[:_SHOWN]:
         table.add_row(Text(f"{action.action} {action.status}", "bold"), action.segment, action.reason)
     return table

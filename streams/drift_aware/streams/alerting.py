@@ -148,4 +148,4 @@ def _sentence(alert: Alert, detector: Detector, reading: Reading) -> str:
         return f"{title} in {where} has settled at {now}{was}; it had changed since {since}."
     if alert.status == "resolved":
         return f"{title} in {where} is calm again at {now}{was}; it had drifted since {since}."
-    return f"{title} in {where} is at {now}{was}, since {since}, over {reading.events} {about.noun}."
+    return f"{title} in {where} is at {now}{was}, since {since}, over {reading.events:,} {about.noun}."

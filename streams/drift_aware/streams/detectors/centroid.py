@@ -73,7 +73,7 @@ class Centroid:
 
     def text(self, value: float) -> str:
         """See ``Detector``."""
-        return f"cosine distance {value:.3f}"
+        return f"a cosine distance of {value:.3f} from the baseline"
 
     def dump(self) -> bytes:
         """See ``Detector``."""
