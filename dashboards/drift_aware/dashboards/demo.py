@@ -80,7 +80,8 @@ def run(options: Options, stop: Flag) -> None:
         show = stack.enter_context(_screen(options))
         show(board, 0.0, "starting broker and database …")
         broker = stack.enter_context(EmbeddedBroker(every_topic(PARTITIONS)))
-        database = stack.enter_context(EmbeddedPostgres(folder / "postgres"))
+        # In a temporary folder: this one may be too deep for a socket, or closed to PostgreSQL's own user.
+        database = stack.enter_context(EmbeddedPostgres())
         environment = _environment(broker.bootstrap, database.url)
         connection = stack.enter_context(store.connect(database.url, "demo"))
         migrate.migrate(connection)
@@ -198,5 +199,5 @@ def _empty(folder: Path) -> Path:
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()
-    mark.write_text("Data of `drift-aware demo`; removed by the next one.\n")
+    mark.write_text("Logs of `drift-aware demo`; removed by the next one.\n")
     return folder
