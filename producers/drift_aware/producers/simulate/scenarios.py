@@ -51,7 +51,7 @@ class Scenario:
     Attributes:
         before, after: the moods at both ends.
         ramp: over how many interactions one turns into the other; 0 is from one to the next.
-        recovers: whether an action, or the option that stands for one, brings ``before`` back.
+        recovers: whether it is told to wait for an action, which brings ``before`` back.
     """
 
     about: str

@@ -61,8 +61,8 @@ def events(
         rate: interactions per second of event time.
         start_ms: when the first one happens.
         change_at: how many interactions come before the change.
-        recover_at: how many come before all is well again, in a scenario that recovers.
-        recovered: asked before each interaction of such a scenario; true from the moment an action helped.
+        recover_at: how many come before all is well again.
+        recovered: asked before each interaction after the change, until it says that an action has helped.
         dim: of the embeddings.
         explicit_labels: say in ``refusal`` what an answer is, rather than leave it to the labellers to find
             out. ``toxicity`` is always there, as of an application that asks a moderation service.
@@ -71,7 +71,7 @@ def events(
     well_again = False
     index = 0
     while True:
-        if scenario.recovers and index >= change_at:
+        if index >= change_at:
             well_again = well_again or recovered() or (recover_at is not None and index >= recover_at)
         mood = scenario.before if well_again else scenario.mood(index - change_at)
         yield from chat.turn(mood, start_ms + int(index * 1000 / rate))
