@@ -100,10 +100,8 @@ _PROGRAMMING = Topic(
         "Explain how a {a} causes {b} and how to write a test for it.",
     ),
     answers=(
-        "The stack trace shows that the {a} runs twice; add a guard clause, log the variables and "
-        "write a test "
-        "that reproduces {b} before you change the code. Then run the linter, commit the patch on a "
-        "branch and "
+        "The stack trace shows that the {a} runs twice; add a guard clause, log the variables and write a test "
+        "that reproduces {b} before you change the code. Then run the linter, commit the patch on a branch and "
         "let the pipeline build it.",
         "Split the {a} into two smaller functions, return early, and let the compiler check the types; {b} "
         "usually comes from shared state, so pass the values as arguments and keep the interface small. A "
@@ -148,13 +146,10 @@ _TRAVEL = Topic(
         "How early do I reserve seats for a {a} if I have {b}?",
     ),
     answers=(
-        "Book the {a} about eight weeks ahead; with {b} it pays to choose a hotel near the station "
-        "and to keep "
+        "Book the {a} about eight weeks ahead; with {b} it pays to choose a hotel near the station and to keep "
         "one day of the itinerary free.",
-        "October is quiet and mild, so a {a} works well; check the timetable and bring what you "
-        "need for {b}.",
-        "Arrive the evening before, leave the luggage at the hotel, and let the {a} start after "
-        "breakfast; {b} "
+        "October is quiet and mild, so a {a} works well; check the timetable and bring what you need for {b}.",
+        "Arrive the evening before, leave the luggage at the hotel, and let the {a} start after breakfast; {b} "
         "is no problem at that hour.",
     ),
 )
@@ -190,10 +185,8 @@ _COOKING = Topic(
         "Give me a recipe of a {a} for six people with {b}.",
     ),
     answers=(
-        "Fry the onions until golden, add {b}, then let the {a} simmer for half an hour and season "
-        "at the end.",
-        "For six people double the flour and the stock; the {a} gets its flavour from {b} and a "
-        "little lemon.",
+        "Fry the onions until golden, add {b}, then let the {a} simmer for half an hour and season at the end.",
+        "For six people double the flour and the stock; the {a} gets its flavour from {b} and a little lemon.",
         "Lower the heat, cover the pan and let the {a} rest for ten minutes; {b} keeps it moist.",
     ),
 )
