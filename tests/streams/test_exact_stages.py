@@ -1,0 +1,260 @@
+"""Whatever happens to the two stages, the counts and the alerts are those of one clean pass."""
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Sequence
+from random import Random
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drift_aware.schema.alerts import Alert
+from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_rows
+from drift_aware.schema.events import Embedding, Event, Interaction
+from drift_aware.schema.settings import Settings
+from drift_aware.schema.topics import ALERTS, EMBEDDINGS, INTERACTIONS, SOURCES, SUMMARIES
+from drift_aware.streams.baseliner import Collector
+from drift_aware.streams.detect import Detect
+from drift_aware.streams.labels import label
+from drift_aware.streams.status import Totals, add_up
+from drift_aware.streams.summarise import Summarise
+from drift_aware.streams.wire import Fitted, encode, partition_of
+from rig.configuration import make_settings
+from rig.rim import Rim, Topics
+from rig_events import NOON, embedding, interaction
+
+SECONDS = 60
+CHANGE_AT = 30
+PER_SECOND = 12
+SOURCE_PARTITIONS = 3
+
+
+def traffic() -> list[Event]:
+    """A minute in which refusals go from none to a third and embeddings turn around."""
+    random = Random(5)
+    events: list[Event] = []
+    for number in range(SECONDS * PER_SECOND):
+        after = number >= CHANGE_AT * PER_SECOND
+        ts = NOON + number * 1000 // PER_SECOND
+        refusal = after and random.random() < 0.35
+        model = random.choice(["large", "small"])
+        events.append(interaction(number, ts=ts, model=model, refusal=refusal, toxicity=0.0, error=None))
+        x = -1.0 if after else 1.0
+        vector = [x, random.gauss(0, 0.3), random.gauss(0, 0.3)]
+        events.append(embedding(number, ts=ts, vector=vector, dim=3, dtype="float32"))
+    return events
+
+
+def config(partitions: int) -> Settings:
+    return make_settings(
+        "nowhere:1",
+        kafka={"partitions": partitions},
+        pane_seconds=1,
+        allowed_lateness_seconds=1,
+        window_seconds=6,
+        baseline={"events": 15 * PER_SECOND},
+        limits={"min_samples": 20},
+    )
+
+
+class Chain:
+    """Sources on a broker, both stages, and what comes out."""
+
+    def __init__(self, partitions: int, per_record: int = 5) -> None:
+        self._settings = config(partitions)
+        self.partitions = partitions
+        self.topics = Topics()
+        self._publish(traffic(), per_record)
+        self._summarise = Summarise(self._settings, label)
+        sources = [(topic.name, each) for topic in (INTERACTIONS, EMBEDDINGS) for each in range(partitions)]
+        self.first = Rim(self._summarise, self.topics, sources)
+        self.second = Rim(
+            Detect(self._settings), self.topics, [(SUMMARIES.name, each) for each in range(partitions)]
+        )
+
+    def _publish(self, events: Sequence[Event], per_record: int) -> None:
+        """In packed records, spread over the partitions."""
+        packed: dict[tuple[type[Event], int], list[Event]] = {}
+        for number, event in enumerate(events):
+            same = packed.setdefault((type(event), number % self.partitions), [])
+            same.append(event)
+            if len(same) == per_record:
+                self._append(number % self.partitions, same)
+                same.clear()
+        for (_, partition), rest in packed.items():
+            if rest:
+                self._append(partition, rest)
+
+    def _append(self, partition: int, events: list[Event]) -> None:
+        if isinstance(events[0], Embedding):
+            columns = [
+                msgspec.structs.replace(event, vector=as_bytes(event))
+                for event in events
+                if isinstance(event, Embedding)
+            ]
+            self.topics.append(EMBEDDINGS.name, partition, encode_columns(columns), COLUMNS)
+        else:
+            self.topics.append(INTERACTIONS.name, partition, encode_rows(events), ROWS)
+
+    def baselines(self) -> None:
+        """Fit all there are and send them to the second stage."""
+        collector = Collector(self._settings, label, [])
+        for topic in (INTERACTIONS, EMBEDDINGS):
+            for partition in range(self.partitions):
+                for record in self.topics.records[topic.name, partition]:
+                    collector.take(record)
+        for baseline in collector.settle(set(), 0):
+            to = partition_of(baseline.segment, self.partitions)
+            self.topics.append(SUMMARIES.name, to, encode(Fitted(baseline)))
+
+    def watermarks(self, over: bool = False) -> None:
+        """Send how far every source has come; ``over`` says that nothing will follow."""
+        for partition in range(self.partitions):
+            silent = {
+                kind for kind in SOURCES if over or not self.topics.records[SOURCES[kind].name, partition]
+            }
+            self.first.send(self._summarise.watermarks(partition, silent.__contains__))
+
+    def finish(self) -> None:
+        self.first.fold_all()
+        self.first.write()
+        self.watermarks(over=True)
+        self.second.fold_all()
+        self.second.write()
+
+    def totals(self) -> Totals:
+        rows: dict[bytes, bytes | None] = dict(self.first.rows())
+        return add_up(rows)
+
+    def alerts(self) -> dict[str, Alert]:
+        """Every alert at its highest revision."""
+        found: dict[str, Alert] = {}
+        for output in self.second.sent:
+            if output.topic == ALERTS.name:
+                alert = msgspec.json.decode(output.value, type=Alert)
+                if alert.id not in found or found[alert.id].revision <= alert.revision:
+                    found[alert.id] = alert
+        return found
+
+
+def as_bytes(event: Embedding) -> bytes:
+    assert isinstance(event.vector, list)
+    return struct.pack(f"<{len(event.vector)}f", *event.vector)
+
+
+def clean(partitions: int = SOURCE_PARTITIONS, per_record: int = 5) -> Chain:
+    chain = Chain(partitions, per_record)
+    chain.baselines()
+    chain.finish()
+    return chain
+
+
+CLEAN = clean()
+
+
+def count(chain: Chain, which: int, records: int) -> None:
+    """From one source, so that they drift apart, or a little from each."""
+    chain.first.fold(which, records)
+    for other in range(len(chain.first.sources) if which % 2 else 0):
+        chain.first.fold(other, records // 4)
+
+
+def advance(chain: Chain, _: int, records: int) -> None:
+    """As in a quiet hour: everything moves on together, and nothing is written yet by the second stage."""
+    for which in range(len(chain.first.sources)):
+        chain.first.fold(which, 1 + records // 6)
+    chain.first.write()
+    chain.watermarks()
+    chain.second.fold_all()
+
+
+def write(chain: Chain, die_before_sending: int, _: int) -> None:
+    chain.first.write(lose=bool(die_before_sending % 2))
+    if die_before_sending % 2:
+        chain.first.crash()
+
+
+def watermarks(chain: Chain, _: int, __: int) -> None:
+    chain.first.write()
+    chain.watermarks()
+
+
+def crash(chain: Chain, kept: int, _: int) -> None:
+    chain.first.write(lose=True)
+    chain.first.crash(kept / 60)
+
+
+def detect(chain: Chain, which: int, records: int) -> None:
+    chain.second.fold(which, records * 4)
+
+
+def write_detected(chain: Chain, die_before_sending: int, _: int) -> None:
+    chain.second.write(lose=bool(die_before_sending % 2))
+    if die_before_sending % 2:
+        chain.second.crash()
+
+
+def crash_detect(chain: Chain, kept: int, _: int) -> None:
+    chain.second.write(lose=True)
+    chain.second.crash(kept / 60)
+
+
+STEPS = st.tuples(
+    st.sampled_from(
+        [
+            count,
+            advance,
+            advance,
+            write,
+            watermarks,
+            crash,
+            detect,
+            write_detected,
+            crash_detect,
+            crash_detect,
+        ]
+    ),
+    st.integers(0, 60),
+    st.integers(1, 30),
+)
+
+
+def test_a_clean_pass_finds_what_happened() -> None:
+    events = traffic()
+    all_traffic = CLEAN.totals()["all"]
+    assert all_traffic["interactions"] == sum(isinstance(event, Interaction) for event in events)
+    assert all_traffic["refusals"] == sum(
+        isinstance(event, Interaction) and bool(event.refusal) for event in events
+    )
+    assert Counter(alert.metric for alert in CLEAN.alerts().values() if alert.paging) == {
+        "refusal_rate": 3,
+        "query_embedding": 2,
+    }
+    assert {alert.onset // 1000 - NOON // 1000 - CHANGE_AT for alert in CLEAN.alerts().values()} <= set(
+        range(-6, 6)
+    )
+    assert CLEAN.first.dead == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEPS, min_size=10, max_size=40), st.integers(0, 40))
+def test_crashes_replays_and_lost_sends_change_neither_counts_nor_alerts(
+    steps: list[tuple[Callable[[Chain, int, int], None], int, int]], fitted_at: int
+) -> None:
+    chain = Chain(SOURCE_PARTITIONS)
+    for index, (step, number, records) in enumerate(steps):
+        if index == fitted_at:
+            chain.baselines()
+        step(chain, number, records)
+    chain.baselines()
+    chain.finish()
+    assert chain.totals() == CLEAN.totals()
+    assert chain.alerts() == CLEAN.alerts()
+
+
+def test_one_four_and_sixteen_partitions_give_the_same_totals_and_alerts() -> None:
+    for partitions, per_record in ((1, 50), (4, 1), (16, 7)):
+        chain = clean(partitions, per_record)
+        assert chain.totals() == CLEAN.totals()
+        assert chain.alerts() == CLEAN.alerts()
