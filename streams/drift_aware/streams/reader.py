@@ -13,6 +13,7 @@ from drift_aware.streams.stage import Input
 
 ANSWER_SECONDS = 10.0
 QUIET_SECONDS = 15.0
+LEADER_SECONDS = 0.2
 
 
 def read_all(settings: Settings, topic: str) -> dict[bytes, bytes | None]:
@@ -114,7 +115,7 @@ class _Reader:
         """Every record up to where the topic ends now."""
         ends = {}
         for at in self._consumer.assignment():
-            low, high = self._consumer.get_watermark_offsets(at, timeout=ANSWER_SECONDS)
+            low, high = self._edges(at)
             if high > low:
                 ends[at.partition] = high
         heard = time.monotonic()
@@ -129,6 +130,18 @@ class _Reader:
                     del ends[at.partition]
             if ends and time.monotonic() - heard > QUIET_SECONDS:
                 raise Unreachable(f"{self._topic} ends at {ends}, but the broker sends nothing; is it up?")
+
+    def _edges(self, at: TopicPartition) -> tuple[int, int]:
+        """First and next offset; a partition that was just created has no leader for a moment."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            try:
+                return self._consumer.get_watermark_offsets(at, timeout=ANSWER_SECONDS)
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    why = error.args[0].str()
+                    raise Unreachable(f"{self._topic} cannot be read: {why}; is the broker well?") from None
+                time.sleep(LEADER_SECONDS)
 
     def _assign(self) -> None:
         metadata = self._consumer.list_topics(self._topic, timeout=ANSWER_SECONDS).topics[self._topic]

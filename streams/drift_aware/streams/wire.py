@@ -1,7 +1,7 @@
 """What travels to DETECT on ``drift.summaries.v1``, as msgpack, and to which of its partitions."""
 
 import msgspec
-from aiokafka.partitioner import murmur2
+from confluent_kafka import murmur2
 
 from drift_aware.schema.alerts import Baseline
 from drift_aware.schema.events import Kind
@@ -48,4 +48,4 @@ def partition_of(key: str, partitions: int) -> int:
     >>> partition_of("all", 8)
     0
     """
-    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+    return murmur2(key.encode(), partitions)
