@@ -16,8 +16,9 @@ class Adwin:
     """Adaptive windowing (Bifet and Gavaldà, SDM 2007, https://doi.org/10.1137/1.9781611972771.42), by river.
 
     The order of events inside a pane is not kept, so a rate enters as hits and misses spread evenly over the
-    pane, and any other number as the pane's mean. Its alarms are marked as not paging: they count against no
-    false-alarm budget.
+    pane, and any other number as the pane's mean over the baseline's: the bound is one for values of about
+    one, blind to thousandths of a dollar and jumpy on thousands of milliseconds. So it is slow on means, one
+    value a pane. Its alarms are marked as not paging: they count against no false-alarm budget.
 
     >>> from drift_aware.streams.measures import REFUSAL_RATE
     >>> from drift_aware.streams.summary import Summary
@@ -47,18 +48,19 @@ class Adwin:
 
     def update(self, pane: Pane) -> Reading:
         """See ``Detector``."""
+        measure = self._metric.measure
+        unit = _unit(self._metric, pane)
         for value in _values(self._metric, pane):
-            self._adwin.update(value)
+            self._adwin.update(value / unit)
             if self._adwin.drift_detected:
                 break
         fired = bool(self._adwin.drift_detected)
-        measure = self._metric.measure
         reading = Reading(
             metric=self._metric.name,
             detector=self.name,
             state="firing" if fired else "ok",
             events=round(self._adwin.width),
-            current=self._adwin.estimation,
+            current=self._adwin.estimation * unit,
             baseline_value=measure.value(pane.baseline) if measure.events(pane.baseline) else None,
             score=float(fired),
             threshold=1.0,
@@ -89,6 +91,13 @@ class Adwin:
 
 def _fresh() -> ADWIN:
     return ADWIN(delta=DELTA)
+
+
+def _unit(metric: Metric, pane: Pane) -> float:
+    """What values are divided by."""
+    if isinstance(metric.measure, Rate) or not metric.measure.events(pane.baseline):
+        return 1.0
+    return abs(metric.measure.value(pane.baseline)) or 1.0
 
 
 def _values(metric: Metric, pane: Pane) -> list[float]:

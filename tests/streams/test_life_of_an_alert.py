@@ -1,0 +1,139 @@
+"""When an alert opens, changes and ends, and what it says."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from drift_aware.schema.alerts import Alert
+from drift_aware.streams.alerting import Track, follow
+from drift_aware.streams.detectors import Centroid, Drop, Limit, Pane
+from drift_aware.streams.detectors.adwin import Adwin
+from drift_aware.streams.measures import ACCURACY, FEEDBACK, REFUSAL_RATE, TOXICITY_RATE
+from drift_aware.streams.summary import Summary
+from rig_events import NOON
+
+WINDOW = 5  # panes of a second
+
+
+def pane(index: int, rate: float, baseline: float = 0.03) -> Pane:
+    """A pane whose window of a thousand answers has that share of refusals."""
+    window = refusals(rate)
+    start = NOON + index * 1000
+    return Pane(start, start + 1000, window, window, start - (WINDOW - 1) * 1000, refusals(baseline))
+
+
+def refusals(rate: float) -> Summary:
+    return Summary({"events": 1000, "refusals_known": 1000, "refusals": round(rate * 1000)})
+
+
+def life(
+    rates: Iterable[float], baseline: float = 0.03, track: Track | None = None
+) -> list[tuple[int, Alert]]:
+    """What becomes known, and in which pane."""
+    detector, track = Limit(REFUSAL_RATE, 0.05, confirm=False), track or Track()
+    news = []
+    for index, rate in enumerate(rates):
+        now = pane(index, rate, baseline)
+        alert = follow(track, "all", detector, detector.update(now), now)
+        if alert is not None:
+            news.append((index, alert))
+    return news
+
+
+def steps(rates: Iterable[float], baseline: float = 0.03) -> list[tuple[int, str, str, int]]:
+    return [(index, alert.status, alert.severity, alert.revision) for index, alert in life(rates, baseline)]
+
+
+def test_it_opens_once_grows_worse_and_resolves_after_a_calm_window() -> None:
+    assert steps([0.03, 0.06, 0.06, 0.09, 0.09, 0.12, 0.12, 0.06, 0.03, 0.03, 0.03, 0.03, 0.03, 0.03]) == [
+        (1, "firing", "info", 1),
+        (3, "firing", "warning", 2),
+        (5, "firing", "critical", 3),
+        (12, "resolved", "critical", 4),
+    ]
+
+
+def test_a_score_that_wobbles_around_its_threshold_is_one_alert() -> None:
+    assert steps([0.03, *([0.055, 0.049] * 20)]) == [(1, "firing", "info", 1)]
+
+
+def test_calm_that_is_broken_off_does_not_resolve() -> None:
+    assert steps([0.06, *([0.03] * 4), 0.045, *([0.03] * 4), 0.045]) == [(0, "firing", "info", 1)]
+
+
+def test_a_second_drift_is_an_alert_of_its_own() -> None:
+    found = life([0.03, 0.08, *([0.03] * 6), 0.08])
+    assert [alert.status for _, alert in found] == ["firing", "resolved", "firing"]
+    assert found[0][1].id == found[1][1].id != found[2][1].id
+    assert found[2][1].revision == 1
+
+
+def test_the_onset_is_where_the_rise_began() -> None:
+    found = life([0.03, 0.03, 0.041, 0.045, 0.049, 0.06])
+    assert found[0][1].onset == NOON + 2000
+
+
+def test_a_baseline_beyond_the_limit_still_lets_an_alert_resolve() -> None:
+    assert steps([0.08, *([0.045] * 6)], baseline=0.08) == [
+        (0, "firing", "warning", 1),
+        (5, "resolved", "warning", 2),
+    ]
+
+
+def test_the_id_depends_on_nothing_but_segment_metric_detector_and_onset() -> None:
+    first, second = life([0.03, 0.06]), life([0.03, 0.13])
+    assert first[0][1].id == second[0][1].id
+    assert len(first[0][1].id) == 24
+
+
+def test_no_data_is_neither_good_nor_bad() -> None:
+    track = Track()
+    life([0.08], track=track)
+    detector = Limit(REFUSAL_RATE, 0.05, min_samples=100_000)
+    for index in range(1, 20):
+        now = pane(index, 0.0)
+        assert follow(track, "all", detector, detector.update(now), now) is None
+    assert track.alert is not None
+    assert track.alert.status == "firing"
+
+
+def test_the_sentence_says_what_moved_from_what_to_what_since_when_on_how_many() -> None:
+    ((_, opened), (_, resolved)) = life([0.08, *([0.03] * 6)])
+    assert opened.summary == (
+        "The refusal rate in all traffic is at 8.0 %, against 3.0 % in the baseline, "
+        "since 2026-03-01 11:59:56 UTC, over 1,000 interactions."
+    )
+    assert resolved.summary == (
+        "The refusal rate in all traffic is calm again at 3.0 %, against 3.0 % in the baseline; "
+        "it had drifted since 2026-03-01 11:59:56 UTC."
+    )
+
+
+@pytest.mark.parametrize(
+    ("detector", "kind", "suggests"),
+    [
+        (Limit(TOXICITY_RATE, 0.02), "behavior", ["safety", "notify"]),
+        (Drop(ACCURACY, 0.05), "accuracy", ["tune", "notify"]),
+        (Drop(FEEDBACK, 0.5), "behavior", ["tune", "notify"]),
+        (Centroid("embedding/query/m/8", 0.1), "embedding", ["reindex", "notify"]),
+        (Adwin(ACCURACY), "accuracy", ["tune", "notify"]),
+    ],
+    ids=["toxicity", "accuracy", "feedback", "embedding", "adwin"],
+)
+def test_each_subject_names_its_kind_and_what_helps(
+    detector: Limit | Drop | Centroid | Adwin, kind: str, suggests: list[str]
+) -> None:
+    assert detector.subject.kind == kind
+    assert list(detector.subject.suggests) == suggests
+
+
+def test_points_of_accuracy_have_their_own_severities() -> None:
+    detector, severities = Drop(ACCURACY, 0.05, confirm=False, severity_steps=(2.0, 3.0)), []
+    for correct in (870, 830, 780):
+        window = Summary({"events": 1000, "graded": 1000, "correct": correct})
+        baseline = Summary({"events": 1000, "graded": 1000, "correct": 940})
+        now = Pane(NOON, NOON + 1000, window, window, NOON - 4000, baseline)
+        alert = follow(Track(), "all", detector, detector.update(now), now)
+        assert alert is not None
+        severities.append(alert.severity)
+    assert severities == ["info", "warning", "critical"]
