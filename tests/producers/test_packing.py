@@ -22,9 +22,14 @@ interactions = st.builds(
 )
 embeddings = st.integers(1, 3000).flatmap(
     lambda dim: st.builds(
-        Embedding, id=ids, ts=st.just(NOON), session_id=sessions, dim=st.just(dim), vector=st.just(b"\0" * 4 * dim)
+        Embedding,
+        id=ids,
+        ts=st.just(NOON),
+        session_id=sessions,
+        dim=st.just(dim),
+        vector=st.just(bytes(4 * dim)),
     )
-)  # fmt: skip
+)
 feedbacks = st.builds(Feedback, interaction_id=ids, ts=st.just(NOON), score=st.integers(1, 5).map(float))
 evaluations = st.builds(Evaluation, eval_set=ids, run_id=ids, ts=st.just(NOON), correct=st.booleans())
 events = st.lists(st.one_of(interactions, embeddings, feedbacks, evaluations), max_size=120)
@@ -77,10 +82,10 @@ def test_without_a_partition_count_a_record_holds_one_key_and_names_it(them: lis
 @given(events, st.sampled_from([None, 4]))
 def test_events_of_one_key_and_shape_keep_their_order(them: list[Event], partitions: int | None) -> None:
     def order(some: Iterable[Event]) -> dict[tuple[object, ...], list[str]]:
-        seen = defaultdict(list)
+        seen: dict[tuple[object, ...], list[str]] = defaultdict(list)
         for event in some:
             seen[type(event), key(event), getattr(event, "dim", None)].append(repr(event))
-        return dict(seen)
+        return seen
 
     out = [
         event

@@ -8,11 +8,15 @@ import pytest
 from confluent_kafka import murmur2
 
 from drift_aware.producers import Publisher
-from drift_aware.schema import envelope, topics
+from drift_aware.schema import topics
 from drift_aware.schema.envelope import COLUMNS, MAX_BYTES, MAX_EVENTS, ROWS
-from drift_aware.schema.events import Embedding, Interaction
+from drift_aware.schema.events import Embedding, Evaluation, Interaction, Kind
 from rig.brokers import Broker
 from rig.records import records
+
+INTERACTION: Kind = "interaction"
+EMBEDDING: Kind = "embedding"
+FEEDBACK: Kind = "feedback"
 
 
 def test_many_events_come_in_few_records_each_once(broker: Broker) -> None:
@@ -22,7 +26,7 @@ def test_many_events_come_in_few_records_each_once(broker: Broker) -> None:
         stats = publisher.stats
     assert (stats.delivered, stats.dropped) == (2000, {})
     found = records(broker.bootstrap, topics.INTERACTIONS.name)
-    events = [event for record in found for event in envelope.decode("interaction", record.value()).events]
+    events = [event for record in found for event in record.events("interaction")]
     assert len(events) == 2000
     assert {event.id for event in events if isinstance(event, Interaction)} == ids
     assert len(found) <= 2000 / MAX_EVENTS + 3 * broker.partitions
@@ -35,13 +39,10 @@ def test_a_record_holds_no_more_than_its_share(broker: Broker) -> None:
         for number in range(300):
             publisher.embedding([0.25] * 256, id=str(number))
         assert publisher.flush(20) == 0
-    for topic, kind in ((topics.INTERACTIONS, "interaction"), (topics.EMBEDDINGS, "embedding")):
-        for record in records(broker.bootstrap, topic.name):
-            value = record.value()
-            assert value is not None
-            assert len(value) <= MAX_BYTES + 1000
-            decoded = envelope.decode(kind, value, envelope.content_type(record.headers()))  # type: ignore[arg-type]
-            assert 1 <= len(decoded.events) <= MAX_EVENTS
+    for kind in (INTERACTION, EMBEDDING):
+        for record in records(broker.bootstrap, topics.SOURCES[kind].name):
+            assert len(record.value) <= MAX_BYTES + 1000
+            assert 1 <= len(record.events(kind)) <= MAX_EVENTS
 
 
 def test_a_session_lies_on_one_partition_the_one_that_java_would_take(broker: Broker) -> None:
@@ -52,12 +53,12 @@ def test_a_session_lies_on_one_partition_the_one_that_java_would_take(broker: Br
             publisher.embedding([1.0, 0.0], interaction_id=asked, session_id=session_id)
             publisher.feedback(asked, thumbs="up", session_id=session_id)
         assert publisher.flush(20) == 0
-    for kind in ("interaction", "embedding", "feedback"):
-        partitions: dict[str, set[int | None]] = defaultdict(set)
-        for record in records(broker.bootstrap, topics.SOURCES[kind].name):  # type: ignore[index]
-            form = envelope.content_type(record.headers())
-            for event in envelope.decode(kind, record.value(), form).events:  # type: ignore[arg-type]
-                partitions[event.session_id].add(record.partition())  # type: ignore[union-attr,index]
+    for kind in (INTERACTION, EMBEDDING, FEEDBACK):
+        partitions: dict[str, set[int]] = defaultdict(set)
+        for record in records(broker.bootstrap, topics.SOURCES[kind].name):
+            for event in record.events(kind):
+                assert not isinstance(event, Evaluation)
+                partitions[event.session_id or ""].add(record.partition)
         assert partitions == {
             session: {murmur2(session.encode(), broker.partitions)} for session in partitions
         }
@@ -69,14 +70,12 @@ def test_embeddings_travel_as_columns_one_shape_a_record(broker: Broker) -> None
         for number in range(40):
             publisher.embedding([float(number)] * (2 + number % 2), session_id="one", id=str(number))
         assert publisher.flush(20) == 0
-    found = records(broker.bootstrap, topics.EMBEDDINGS.name)
-    seen = {}
-    for record in found:
-        assert envelope.content_type(record.headers()) == COLUMNS
-        decoded = envelope.decode("embedding", record.value(), COLUMNS)
-        assert not decoded.dead
-        assert len({event.dim for event in decoded.events if isinstance(event, Embedding)}) == 1
-        seen |= {event.id: event.dim for event in decoded.events if isinstance(event, Embedding)}
+    seen: dict[str, int | None] = {}
+    for record in records(broker.bootstrap, topics.EMBEDDINGS.name):
+        assert record.content_type == COLUMNS
+        dims = {event.id: event.dim for event in record.events("embedding") if isinstance(event, Embedding)}
+        assert len(set(dims.values())) == 1
+        seen |= dims
     assert seen == {str(number): 2 + number % 2 for number in range(40)}
 
 
@@ -87,7 +86,7 @@ def test_records_carry_cloudevents_headers_and_values_anyone_can_read(broker: Br
         publisher.evaluation(eval_set="golden", run_id="r", correct=True)
         assert publisher.flush(20) == 0
     (record,) = records(broker.bootstrap, topics.INTERACTIONS.name)
-    headers = {name: value.decode() for name, value in dict(record.headers() or []).items() if value}  # type: ignore[union-attr]
+    headers = {name: value.decode() for name, value in record.headers.items()}
     assert headers.pop("ce_id")
     assert before <= datetime.fromisoformat(headers.pop("ce_time")) <= datetime.now(UTC)
     assert headers == {
@@ -96,7 +95,7 @@ def test_records_carry_cloudevents_headers_and_values_anyone_can_read(broker: Br
         "ce_type": "drift.interaction.batch",
         "ce_source": "/drift-aware/publisher/my%20shop",
     }
-    (row,) = msgspec.json.decode(record.value() or b"")
+    (row,) = msgspec.json.decode(record.value)
     assert (row["id"], row["app"]) == ("1", "my shop")
 
 
@@ -107,7 +106,7 @@ def test_a_big_event_travels_alone(embedded_broker: Broker, size: int) -> None:
             publisher.interaction(user_query=text, session_id="one")
         assert publisher.flush(20) == 0
     found = records(embedded_broker.bootstrap, topics.INTERACTIONS.name)
-    assert [len(envelope.decode("interaction", record.value()).events) for record in found] == [1, 1, 1]
+    assert [len(record.events("interaction")) for record in found] == [1, 1, 1]
 
 
 def test_an_event_beyond_what_a_record_may_hold_is_dropped(embedded_broker: Broker) -> None:

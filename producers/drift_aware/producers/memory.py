@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from drift_aware.producers.drafts import Completion, Draft
 from drift_aware.producers.interface import EventPublisher
+from drift_aware.producers.packing import encoded
 from drift_aware.producers.tally import Reason, Stats, Tally, reason_of
 from drift_aware.schema.errors import BadEvent
 from drift_aware.schema.events import Embedding, Evaluation, Event, Feedback, Interaction
@@ -82,6 +83,7 @@ class MemoryPublisher(EventPublisher):
             return
         try:
             event, clipped = self._completion.complete(draft)
+            encoded(event)  # for what it raises
         except BadEvent as error:
             self._drop(reason_of(error), str(error))
         else:

@@ -99,9 +99,7 @@ class Packer:
             BadEvent: ``too_large`` or ``bad_event`` (it cannot be written as JSON); nothing was packed.
         """
         kind = KINDS[type(event)]
-        row, size = _encoded(event)
-        if size > MAX_EVENT_BYTES:
-            raise BadEvent("too_large", f"an {kind} of {size} bytes; a record may hold {MAX_EVENT_BYTES}")
+        row, size = encoded(event)
         place, parcel = self._parcel(kind, event)
         full = None
         if len(parcel) == MAX_EVENTS or (parcel.size and parcel.size + size > MAX_BYTES):
@@ -131,13 +129,18 @@ class Packer:
         return place, self._parcels[place]
 
 
-def _encoded(event: Event) -> tuple[bytes, int]:
-    """The event's JSON (of an embedding, all but the vector) and how much room it takes."""
+def encoded(event: Event) -> tuple[bytes, int]:
+    """The event's JSON (of an embedding, all but the vector) and how many bytes it needs in a record.
+
+    Raises:
+        BadEvent: ``too_large`` or ``bad_event`` (it cannot be written as JSON).
+    """
+    bare = msgspec.structs.replace(event, vector=b"") if isinstance(event, Embedding) else event
     try:
-        if isinstance(event, Embedding):
-            row = _json.encode(msgspec.structs.replace(event, vector=b""))
-            return row, len(row) + len(event.vector)
-        row = _json.encode(event)
+        row = _json.encode(bare)
     except (UnicodeEncodeError, ValueError) as error:
         raise BadEvent("bad_event", f"cannot be written as JSON: {error}") from None
-    return row, len(row)
+    size = len(row) + (len(event.vector) if isinstance(event, Embedding) else 0)
+    if size > MAX_EVENT_BYTES:
+        raise BadEvent("too_large", f"an event of {size} bytes; a record may hold {MAX_EVENT_BYTES}")
+    return row, size

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 from msgspec import Struct
@@ -106,4 +107,5 @@ class Tally:
             total, why = self._unreported.total(), self._why
             self._unreported.clear()
             self._logged_at, self._why = now, ""
-        self._log.warning("dropped %d events (%s)%s", total, counts, f": {why}" if why else "")
+        with suppress(Exception):  # a handler of the application's may raise
+            self._log.warning("dropped %d events (%s)%s", total, counts, f": {why}" if why else "")
