@@ -46,6 +46,12 @@ def refusals() -> list[str]:
     return [row["completion"] for row in _lines("refusals_dev.jsonl") if row["label"] == "2_full_refusal"]
 
 
+def labelled_answers() -> list[tuple[str, bool]]:
+    """Answers, and whether people say that they refuse, wholly or in part; skips the test if not there."""
+    rows = _lines("refusals_dev.jsonl")
+    return [(row["completion"], row["label"] != "1_full_compliance") for row in rows]
+
+
 def _lines(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in _there(name).read_text("utf-8").splitlines()]
 
