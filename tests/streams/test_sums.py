@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from drift_aware.schema.envelope import ROWS, encode_rows
-from drift_aware.schema.events import Embedding, Event
+from drift_aware.schema.events import Embedding, Event, Kind
 from drift_aware.schema.topics import EMBEDDINGS, INTERACTIONS
 from drift_aware.streams.labels import label
 from drift_aware.streams.labels.refusal import is_refusal
@@ -239,16 +239,15 @@ def test_a_closed_pane_is_dropped_when_it_was_sent_long_ago_and_not_before() -> 
     }
 
 
-marks = st.dictionaries(
-    st.sampled_from(["interaction", "embedding"]), st.integers(1, 1000) | st.just(IDLE), min_size=1
-)
+kinds: st.SearchStrategy[Kind] = st.sampled_from(["interaction", "embedding"])
+marks = st.dictionaries(kinds, st.integers(1, 1000) | st.just(IDLE), min_size=1)
 
 
 @given(st.dictionaries(st.integers(0, 3), marks, max_size=4))
 def test_a_pane_is_complete_when_the_slowest_source_that_is_not_idle_has_passed(
-    found: "dict[int, dict[str, int]]",
+    found: dict[int, dict[Kind, int]],
 ) -> None:
-    complete = complete_until(found, 4)  # type: ignore[arg-type]
+    complete = complete_until(found, 4)
     busy = [mark for each in found.values() for mark in each.values() if mark != IDLE]
     if len(found) < 4:
         assert complete == 0
