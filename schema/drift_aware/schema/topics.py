@@ -24,8 +24,9 @@ WORKER_APP = "drift-aware"
 PANES_TABLE = "panes"
 MONITORS_TABLE = "monitors"
 
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
+# The sums of the widest vectors take a megabyte; the worker sends no larger request.
+LARGEST_BYTES = 16_000_000
+_DAY_MS = 24 * 3_600_000
 
 
 class Topic(Struct, frozen=True):
@@ -54,7 +55,7 @@ INTERACTIONS = Topic("drift.interactions.v1", "session_id, else id")
 EMBEDDINGS = Topic("drift.embeddings.v1", "session_id, else interaction_id")
 FEEDBACK = Topic("drift.feedback.v1", "session_id, else interaction_id")
 EVALUATIONS = Topic("drift.evaluations.v1", "run_id")
-SUMMARIES = Topic("drift.summaries.v1", "segment")
+SUMMARIES = Topic("drift.summaries.v1", "segment", max_message_bytes=LARGEST_BYTES)
 BASELINES = Topic("drift.baselines.v1", "segment|family", "compact")
 READINGS = Topic("drift.readings.v1", "segment", retention_ms=30 * _DAY_MS)
 ALERTS = Topic("drift.alerts.v1", "segment", retention_ms=90 * _DAY_MS)
@@ -75,7 +76,7 @@ def dead_letters(topic: Topic) -> Topic:
 
 def changelog(table: str) -> Topic:
     """Where Faust keeps the rows of a table."""
-    return Topic(f"{WORKER_APP}-{table}-changelog", "row", "compact")
+    return Topic(f"{WORKER_APP}-{table}-changelog", "row", "compact", max_message_bytes=LARGEST_BYTES)
 
 
 TOPICS: tuple[Topic, ...] = (

@@ -120,17 +120,13 @@ class Cursor:
             self.next[tp] = expected + 1
             self._dirty.add(tp)
 
-    def flush(self) -> list[int]:
-        """Write and send what has changed; which partitions had changes."""
+    def flush(self) -> None:
+        """Write and send what has changed."""
         self._positions.refuse_after_standstill()
-        now = time.monotonic()
-        partitions = sorted({tp.partition for tp in self._dirty})
-        for partition in partitions:
+        for partition in sorted({tp.partition for tp in self._dirty}):
             self._write(partition)
-        for tp in self._dirty:
-            self._moved[tp] = now
+        self._moved |= dict.fromkeys(self._dirty, time.monotonic())
         self._dirty.clear()
-        return partitions
 
     def owned(self) -> list[int]:
         """The partitions this stage has now."""

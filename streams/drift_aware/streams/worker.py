@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from drift_aware.schema.events import Kind
 from drift_aware.schema.settings import Kafka, Settings
 from drift_aware.schema.topics import (
+    LARGEST_BYTES,
     MONITORS_TABLE,
     PANES_TABLE,
     SOURCES,
@@ -35,8 +36,6 @@ _log = structlog.get_logger(__name__)
 FLUSH_SECONDS = 0.5
 WATCH_SECONDS = 1.0
 MOST_RECORDS = 100
-# Dead letters are as large as what the broker took in, and headers come on top.
-MOST_REQUEST_BYTES = 16_000_000
 
 
 def run(settings: Settings) -> None:
@@ -155,7 +154,7 @@ def _app(settings: Settings, folder: str) -> Any:
         broker_commit_interval=2.8,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
-        producer_max_request_size=MOST_REQUEST_BYTES,
+        producer_max_request_size=LARGEST_BYTES,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         stream_buffer_maxsize=16_384,
