@@ -143,10 +143,12 @@ class KafkaServer:
 
     def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--cluster-id", cluster, "--config", str(self._properties)]
-        subprocess.run(
-            self._java("kafka.tools.StorageTool", *arguments), check=True, capture_output=True, text=True
+        # With "=", because one id in 64 begins with "-" and would be read as an option.
+        arguments = ["format", f"--cluster-id={cluster}", f"--config={self._properties}"]
+        formatted = subprocess.run(
+            self._java("kafka.tools.StorageTool", *arguments), check=False, capture_output=True, text=True
         )
+        assert formatted.returncode == 0, formatted.stderr
 
     def _java(self, *arguments: str) -> list[str]:
         # Quick to start rather than fast later; warnings go to the log.
