@@ -8,10 +8,10 @@ import typer
 from drift_aware.actions import ledger, runner
 from drift_aware.actions.outbox import Outbox
 from drift_aware.schema.alerts import ActionStatus
-from drift_aware.schema.verbs import ConfigOption, JsonOption, start
+from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.sql import store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
-from drift_aware.sql.verbs import SkipLostOption, stop_on_signals
+from drift_aware.sql.verbs import SkipLostOption
 
 
 def register(app: typer.Typer) -> None:

@@ -59,12 +59,17 @@ _json = msgspec.json.Encoder().encode
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What ``drift-aware demo`` can be told; ``seconds`` None runs until Ctrl-C."""
+    """What ``drift-aware demo`` can be told.
+
+    Attributes:
+        seconds: how long; None runs until Ctrl-C.
+        lines: firing alerts as JSON lines on stdout, in place of a screen.
+    """
 
     scenario: str
     seconds: float | None
     seed: int
-    json: bool
+    lines: bool
 
 
 def run(options: Options, stop: Flag) -> None:
@@ -137,7 +142,7 @@ def _followed(options: Options, board: Board, bootstrap: str) -> Iterator[list[D
 
     def read_alert(record: Input) -> None:
         alert = _alert(record.value or b"")
-        if board.alert(alert) and alert.status == "firing" and options.json:
+        if board.alert(alert) and alert.status == "firing" and options.lines:
             sys.stdout.write(_json(alert).decode() + "\n")
             sys.stdout.flush()
 
@@ -159,7 +164,7 @@ def _followed(options: Options, board: Board, bootstrap: str) -> Iterator[list[D
 @contextmanager
 def _screen(options: Options) -> Iterator[Callable[[Board, float, str], None]]:
     """How progress is shown: a live screen for a person, nothing beside the JSON lines for a machine."""
-    if options.json or not sys.stdout.isatty():
+    if options.lines:
         yield lambda *_: None
         return
     console = Console()

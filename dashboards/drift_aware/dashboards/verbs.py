@@ -1,7 +1,6 @@
 """``demo``."""
 
-import signal
-from threading import Event as Flag
+import sys
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ from drift_aware.dashboards import demo as demo_module
 from drift_aware.producers.simulate.scenarios import SCENARIOS
 from drift_aware.schema import logs
 from drift_aware.schema.errors import SettingsError
-from drift_aware.schema.verbs import JsonOption
+from drift_aware.schema.verbs import JsonOption, stop_on_signals
 
 
 def register(app: typer.Typer) -> None:
@@ -30,10 +29,8 @@ def demo(
     With --json, or when the output is not a terminal, firing alerts come as JSON lines on stdout.
     """
     del no_browser  # there is no page yet that a browser could open; scripts may say it already
-    logs.configure("WARNING" if not json else "INFO")
+    lines = json or not sys.stdout.isatty()
+    logs.configure("INFO" if lines else "WARNING")
     if scenario not in SCENARIOS:
         raise SettingsError(f"no scenario {scenario}; there are {', '.join(SCENARIOS)}")
-    stop = Flag()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    demo_module.run(demo_module.Options(scenario, seconds, seed, json), stop)
+    demo_module.run(demo_module.Options(scenario, seconds, seed, lines), stop_on_signals())

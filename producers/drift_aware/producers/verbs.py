@@ -1,13 +1,11 @@
 """``simulate``."""
 
-import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from threading import Event as Flag
 from typing import Annotated, BinaryIO, TextIO
 
 import msgspec
@@ -23,7 +21,7 @@ from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import KINDS, Event, milliseconds
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import require
-from drift_aware.schema.verbs import ConfigOption, JsonOption, start
+from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 
 MOST_QUEUED = 20_000
 FLUSH_SECONDS = 30.0
@@ -132,9 +130,7 @@ def _to_file(told: Iterable[Event], out: str) -> Counter[str]:
 def _to_kafka(settings: Settings, story: Story, start_ms: int | None) -> tuple[Counter[str], dict[str, int]]:
     """Publish; in the events' own time unless a start in the past is given."""
     require(settings)
-    stop = Flag()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     client = settings.kafka.client()
     servers = str(client.pop("bootstrap.servers"))
     counts: Counter[str] = Counter()

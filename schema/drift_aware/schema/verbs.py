@@ -1,5 +1,7 @@
 """``topics`` and ``check``."""
 
+import signal
+import threading
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +23,14 @@ def start(config: Path | None) -> Settings:
     settings = load(config)
     logs.configure(settings.log_level)
     return settings
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set, so that the work in hand can be finished."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def register(app: typer.Typer) -> None:

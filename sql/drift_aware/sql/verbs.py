@@ -1,14 +1,12 @@
 """``db migrate``, ``db status`` and ``persist``."""
 
-import signal
-import threading
 from typing import Annotated
 
 import msgspec
 import typer
 from prometheus_client import CollectorRegistry
 
-from drift_aware.schema.verbs import ConfigOption, JsonOption, start
+from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.sql import migrate, sink, store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
 from drift_aware.sql.metrics import SinkMetrics, served
@@ -73,11 +71,3 @@ def persist(
     )
     with served(prometheus_port, registry):
         consumer.run(stop_on_signals())
-
-
-def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set, so that the work in hand can be finished."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

@@ -1,7 +1,5 @@
 """``worker``, ``baseline``, ``status`` and ``alerts``."""
 
-import signal
-from threading import Event as Flag
 from typing import Annotated
 
 import msgspec
@@ -10,7 +8,7 @@ import typer
 
 from drift_aware.schema.alerts import Alert, Baseline
 from drift_aware.schema.topics import ALERTS
-from drift_aware.schema.verbs import ConfigOption, JsonOption, start
+from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.streams import baseliner, reader
 from drift_aware.streams import status as status_module
 from drift_aware.streams.stage import Input
@@ -73,7 +71,7 @@ def alerts(
         )
 
     if follow:
-        reader.follow(settings, ALERTS.name, _stopped_by_signal(), show)
+        reader.follow(settings, ALERTS.name, stop_on_signals(), show)
         return
     for record in reader.read_each(settings, ALERTS.name):
         show(record)
@@ -85,7 +83,7 @@ def watch_baselines(config: ConfigOption = None) -> None:
     """Fit baselines on the first events of each segment, until stopped."""
     settings = start(config)
     _log.info("watching for segments without a baseline")
-    baseliner.watch(settings, _stopped_by_signal(), _log_fitted)
+    baseliner.watch(settings, stop_on_signals(), _log_fitted)
 
 
 def list_baselines(config: ConfigOption = None, json: JsonOption = False) -> None:
@@ -102,10 +100,3 @@ def list_baselines(config: ConfigOption = None, json: JsonOption = False) -> Non
 
 def _log_fitted(baseline: Baseline) -> None:
     _log.info("baseline fitted", segment=baseline.segment, family=baseline.family, events=baseline.events)
-
-
-def _stopped_by_signal() -> Flag:
-    stop = Flag()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
