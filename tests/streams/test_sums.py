@@ -26,7 +26,7 @@ from drift_aware.streams.summarise import KEEP_CLOSED_MS, KEEP_SENT_SECONDS, Sum
 from drift_aware.streams.summary import GRID, Summary, family, merge, summarise_events, unpack
 from drift_aware.streams.vectors import on_grid
 from rig.clinc import labelled_answers
-from rig.configuration import make_settings
+from rig.configuration import PARTITIONS, make_settings
 from rig_events import NOON, embedding, evaluation, feedback, interaction
 
 counts = st.dictionaries(st.sampled_from(["events", "refusals", "latency_us"]), st.integers(0, 2**40))
@@ -214,6 +214,19 @@ def test_a_vector_of_another_size_than_the_setting_is_dead_lettered() -> None:
     (dead,) = stage(embedding_dim=8).fold(record(embedding(1, dim=8), embedding(2, dim=9)))
     assert dead.reason == "bad_vector"
     assert "embedding_dim is set to 8" in dead.message
+
+
+def test_a_watermark_goes_out_when_it_has_moved_and_again_after_a_recovery() -> None:
+    made = stage()
+    busy = frozenset[Kind]().__contains__
+    partitions = len(made.watermarks(0, busy))
+    assert partitions == PARTITIONS
+    assert made.watermarks(0, busy) == []
+    made.fold(record(interaction(1)))
+    moved = made.watermarks(0, busy)
+    assert [output.partition for output in moved] == list(range(PARTITIONS))
+    made.restore(0, [], {INTERACTIONS.name: made.note(INTERACTIONS.name, 0)})
+    assert made.watermarks(0, busy) == moved
 
 
 def test_beyond_the_cap_segments_are_counted_as_other() -> None:

@@ -100,9 +100,11 @@ class Summarise:
         self._now = clock
         self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
         self._sources: dict[Source, _SourceState] = {}
+        self._marks_sent: dict[int, dict[Kind, int]] = {}
 
     def restore(self, partition: int, rows: Iterable[tuple[bytes, bytes]], notes: dict[str, bytes]) -> None:
-        """Take over a partition; every open pane counts as unsent."""
+        """Take over a partition; every open pane and the watermarks count as unsent."""
+        self._marks_sent.pop(partition, None)
         for topic, kind in _KINDS.items():
             state = self._sources[Source(kind, partition)] = _SourceState()
             state.watermark = int(notes.get(topic) or NEVER)
@@ -120,6 +122,7 @@ class Summarise:
     def forget(self) -> None:
         """Drop everything in memory."""
         self._sources.clear()
+        self._marks_sent.clear()
 
     def note(self, topic: str, partition: int) -> bytes:
         """The watermark: on a replay an event is late exactly if it was late before."""
@@ -157,11 +160,15 @@ class Summarise:
     def watermarks(self, partition: int, idle: Callable[[Kind], bool]) -> list[Output]:
         """How far the sources of a partition have come, for every partition of the second stage.
 
-        Call it right after ``changes`` was sent, so that no watermark overtakes what it speaks of.
+        Nothing if that is known there. Call it right after ``changes`` was sent, so that no watermark
+        overtakes what it speaks of.
         """
         marks: dict[Kind, int] = {
             kind: IDLE if idle(kind) else self._sources[Source(kind, partition)].watermark for kind in SOURCES
         }
+        if self._marks_sent.get(partition) == marks:
+            return []
+        self._marks_sent[partition] = marks
         value = encode(Watermark(partition, marks))
         return [Output(SUMMARIES.name, b"@", value, each) for each in range(self._settings.kafka.partitions)]
 
