@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 import urllib.request
 from collections import Counter, defaultdict
@@ -258,6 +259,17 @@ def test_a_worker_stops_when_the_topics_have_another_number_of_partitions(
     worker = start_command("worker", bootstrap=embedded_broker.bootstrap, kafka__partitions=3)
     assert worker.wait() == 2
     assert "set kafka.partitions to it" in worker.stderr.splitlines()[-1]
+
+
+def test_a_port_that_is_taken_stops_the_worker_with_one_line(
+    embedded_broker: Broker, start_command: StartCommand
+) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        worker = start_command("worker", bootstrap=embedded_broker.bootstrap, prometheus_port=port)
+        assert worker.wait() == 2
+    assert worker.stderr.splitlines()[-1].endswith("set PROMETHEUS_PORT")
+    assert "Traceback" not in worker.stderr
 
 
 def test_status_of_an_empty_broker_is_zero(broker: Broker, start_command: StartCommand) -> None:

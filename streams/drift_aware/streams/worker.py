@@ -14,6 +14,7 @@ import faust
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
+from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Kind
 from drift_aware.schema.settings import Kafka, Settings
 from drift_aware.schema.topics import (
@@ -43,7 +44,7 @@ def run(settings: Settings) -> None:
 
     Raises:
         Unreachable: no Kafka, or topics are missing.
-        SettingsError: no address, or another number of partitions.
+        SettingsError: no address, another number of partitions, or a port that is taken.
     """
     require(settings)
     # It warns of a full buffer whenever a hundred rows are written at once, as here after every catch-up.
@@ -52,12 +53,21 @@ def run(settings: Settings) -> None:
     # Faust makes itself a folder even when its tables are in memory.
     with tempfile.TemporaryDirectory(prefix="drift-aware-worker-") as folder:
         app = build(settings, registry, folder)
-        if settings.prometheus_port:
-            start_http_server(settings.prometheus_port, registry=registry)
+        _serve(settings.prometheus_port, registry)
         worker = faust.Worker(
             app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
         )
         worker.execute_from_commandline()
+
+
+def _serve(port: int, registry: CollectorRegistry) -> None:
+    """Show the metrics on a port; 0 shows none."""
+    if not port:
+        return
+    try:
+        start_http_server(port, registry=registry)
+    except OSError as error:
+        raise SettingsError(f"no metrics on port {port}: {error.strerror}; set PROMETHEUS_PORT") from None
 
 
 def build(settings: Settings, registry: CollectorRegistry, folder: str) -> Any:
