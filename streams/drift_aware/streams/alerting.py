@@ -7,10 +7,12 @@ below that line for a whole window. One that fires again in the same rise goes o
 
 import hashlib
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
-from drift_aware.schema.alerts import Alert, Reading, Severity, Window
+from drift_aware.schema.alerts import Alert, AlertStatus, Reading, Severity, Window
+from drift_aware.schema.segments import ALL
 from drift_aware.streams.detectors import Detector, Pane
 
 _ORDER: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
@@ -53,34 +55,21 @@ def _open(
     onset = track.rising_since if track.rising_since is not None else pane.start
     identity = alert_id(segment, detector, reading, onset)
     before = track.alert
-    revision = before.revision + 1 if before is not None and before.id == identity else 1
     about = detector.subject
     track.calm_since = None
-    track.alert = _described(
-        Alert(
-            id=identity,
-            revision=revision,
-            status="firing",
-            severity=_severity(detector, strength),
-            kind=about.kind,
-            metric=about.metric,
-            detector=detector.name,
-            channel=reading.channel,
-            segment=segment,
-            onset=onset,
-            ts=pane.end,
-            current=0.0,
-            baseline_value=None,
-            score=0.0,
-            threshold=0.0,
-            window=Window(0, 0, 0),
-            summary="",
-            paging=about.paging,
-            suggested_actions=list(about.suggests),
-        ),
-        detector,
-        reading,
-        pane,
+    track.alert = Alert(
+        id=identity,
+        revision=before.revision + 1 if before is not None and before.id == identity else 1,
+        severity=_severity(detector, strength),
+        kind=about.kind,
+        metric=about.metric,
+        detector=detector.name,
+        channel=reading.channel,
+        segment=segment,
+        onset=onset,
+        paging=about.paging,
+        suggested_actions=list(about.suggests),
+        **_moment(segment, "firing", onset, detector, reading, pane),
     )
     return track.alert
 
@@ -90,19 +79,21 @@ def _continue(
 ) -> Alert | None:
     alert = track.alert
     assert alert is not None
-    severity = max(alert.severity, _severity(detector, strength), key=_ORDER.__getitem__)
     if rising:
         track.calm_since = None
     elif track.calm_since is None:
         track.calm_since = pane.start
-    if track.calm_since is not None and pane.end - track.calm_since >= pane.end - pane.window_start:
-        changed = msgspec.structs.replace(alert, status="resolved")
-    elif severity != alert.severity and reading.fired:
-        changed = msgspec.structs.replace(alert, severity=severity)
-    else:
+    over = track.calm_since is not None and track.calm_since <= pane.window_start
+    severity = max(alert.severity, _severity(detector, strength), key=_ORDER.__getitem__)
+    if not over and (severity == alert.severity or not reading.fired):
         return None
-    changed.revision += 1
-    track.alert = _described(changed, detector, reading, pane)
+    status: AlertStatus = "resolved" if over else "firing"
+    track.alert = msgspec.structs.replace(
+        alert,
+        revision=alert.revision + 1,
+        severity=alert.severity if over else severity,
+        **_moment(alert.segment, status, alert.onset, detector, reading, pane),
+    )
     return track.alert
 
 
@@ -117,35 +108,33 @@ def _severity(detector: Detector, strength: float) -> Severity:
     return "critical" if strength > critical else "warning" if strength > warning else "info"
 
 
-def _described(alert: Alert, detector: Detector, reading: Reading, pane: Pane) -> Alert:
-    """The alert with the numbers of this moment and its sentence."""
-    assert reading.current is not None
-    assert reading.score is not None
-    assert reading.threshold is not None
-    return msgspec.structs.replace(
-        alert,
-        ts=pane.end,
-        current=reading.current,
-        baseline_value=reading.baseline_value,
-        score=reading.score,
-        threshold=reading.threshold,
-        window=Window(pane.window_start, pane.end, reading.events),
-        summary=_sentence(alert, detector, reading),
-    )
+def _moment(
+    segment: str, status: AlertStatus, onset: int, detector: Detector, reading: Reading, pane: Pane
+) -> dict[str, Any]:
+    """The fields of an alert that a revision brings up to date."""
+    return {
+        "status": status,
+        "ts": pane.end,
+        "current": reading.current,
+        "baseline_value": reading.baseline_value,
+        "score": reading.score,
+        "threshold": reading.threshold,
+        "window": Window(pane.window_start, pane.end, reading.events),
+        "summary": _sentence(segment, status, onset, detector, reading),
+    }
 
 
-def _sentence(alert: Alert, detector: Detector, reading: Reading) -> str:
+def _sentence(segment: str, status: AlertStatus, onset: int, detector: Detector, reading: Reading) -> str:
     about = detector.subject
-    where = "all traffic" if alert.segment == "all" else alert.segment
-    since = datetime.fromtimestamp(alert.onset / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    assert reading.current is not None
-    now = detector.text(reading.current)
+    title = about.title[0].upper() + about.title[1:]
+    where = "all traffic" if segment == ALL else segment
+    since = datetime.fromtimestamp(onset / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    now = detector.text(reading.current or 0.0)
     was = (
         f", against {detector.text(reading.baseline_value)} in the baseline" if reading.baseline_value else ""
     )
-    title = about.title[0].upper() + about.title[1:]
-    if alert.status == "resolved" and about.adaptive:
+    if status == "resolved" and about.adaptive:
         return f"{title} in {where} has settled at {now}{was}; it had changed since {since}."
-    if alert.status == "resolved":
+    if status == "resolved":
         return f"{title} in {where} is calm again at {now}{was}; it had drifted since {since}."
     return f"{title} in {where} is at {now}{was}, since {since}, over {reading.events:,} {about.noun}."
