@@ -4,12 +4,17 @@ import subprocess
 import sys
 import time
 import uuid
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from drift_aware.producers import fields
+from drift_aware.producers import MemoryPublisher, fields
 from drift_aware.producers.identifiers import new_id, uuid7
+from drift_aware.producers.packing import Packer
 from drift_aware.producers.partitions import Partitions
+from drift_aware.schema.envelope import decode
 from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.events import TYPES
 
@@ -34,6 +39,41 @@ def test_ids_are_uuids_of_version_7_that_sort_by_time() -> None:
 def test_all_random_bits_but_two_are_used() -> None:
     ones, zeros = uuid7(0, (1 << 76) - 1), uuid7(0, 0)
     assert (uuid.UUID(ones).int ^ uuid.UUID(zeros).int).bit_count() == 74
+
+
+anything = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(0, 5),
+    st.floats(),
+    st.floats(0, 1),
+    st.text(st.characters(exclude_categories=[]), max_size=5),
+    st.binary(max_size=8),
+    st.datetimes(),
+    st.just(1_772_366_400_000),
+    st.sampled_from(["query", "up", "float16", "2026-03-01T12:00:00Z"]),
+    st.lists(st.floats(width=32), max_size=3),
+    st.dictionaries(st.text(max_size=2), st.one_of(st.text(max_size=2), st.integers()), max_size=2),
+    st.builds(object),
+)
+
+
+@given(st.data())
+def test_whatever_is_passed_it_is_dropped_or_the_worker_can_read_it(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(list(TYPES)))
+    names = st.sampled_from(TYPES[kind].__struct_fields__)
+    passed: dict[str, Any] = data.draw(st.dictionaries(names, anything, max_size=4))
+    publisher = MemoryPublisher()
+    getattr(publisher, kind)(**passed)
+    assert len(publisher.events) + sum(publisher.dropped.values()) == 1
+    assert publisher.dropped.keys() <= {"bad_event", "bad_vector"}
+    packer = Packer(lambda topic: 4)
+    for event in publisher.events:
+        packer.add(event)
+    for record in packer.rest():
+        decoded = decode(record.kind, record.value, record.content_type)
+        assert (len(decoded.events), decoded.dead) == (1, [])
 
 
 class Broker:

@@ -1,5 +1,6 @@
 """What an application may rely on, whichever publisher it holds."""
 
+import enum
 from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -131,6 +132,13 @@ def test_what_is_no_vector_is_dropped_and_counted(subject: Subject, vector: obje
     assert subject.publisher.dropped == {"bad_vector": 1}
 
 
+class Explosive:
+    """An argument that no question can be asked of."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
 # The calls are wrong on purpose, which is what the type checker would say of each of them.
 WRONG: list[Callable[[Any], object]] = [
     lambda it: it.interaction(answer="42"),
@@ -139,6 +147,10 @@ WRONG: list[Callable[[Any], object]] = [
     lambda it: it.interaction(toxicity=7.0),
     lambda it: it.interaction(latency_ms=-1.0),
     lambda it: it.interaction(latency_ms=object()),
+    lambda it: it.interaction(latency_ms=np.array([1.0, 2.0])),
+    lambda it: it.interaction(latency_ms=Explosive()),
+    lambda it: it.interaction(input_tokens=10**30),
+    lambda it: it.interaction(labels={"of": np.str_("numpy")}),
     lambda it: it.interaction(id=12),
     lambda it: it.interaction(ts="yesterday"),
     lambda it: it.interaction(user_query="\ud800"),
@@ -172,6 +184,33 @@ def test_numbers_of_numpy_are_numbers(subject: Subject) -> None:
     subject.publisher.interaction(**numbers)
     event = subject.only()
     assert (event.latency_ms, event.turn, event.toxicity) == (2.5, 3, 0.5)
+
+
+class Model(enum.StrEnum):
+    SMALL = "small"
+
+
+class Text(str):
+    """As templating libraries have them."""
+
+    def __len__(self) -> int:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("text", [Model.SMALL, Text("small"), np.str_("small")], ids=["enum", "own", "numpy"])
+def test_a_text_may_be_of_a_type_of_its_own(subject: Subject, text: str) -> None:
+    subject.publisher.interaction(model=text, user_query=text)
+    event = subject.only()
+    assert (event.model, event.user_query) == ("small", "small")
+    assert {type(event.model), type(event.user_query)} == {str}
+
+
+def test_a_wrong_call_costs_itself_alone(subject: Subject) -> None:
+    for call in WRONG:
+        subject.publisher.interaction()
+        call(subject.publisher)
+    assert len(subject.published()) == len(WRONG)
+    assert subject.publisher.dropped == {"bad_event": len(WRONG)}
 
 
 def test_a_long_text_loses_its_end_and_is_counted(subject: Subject) -> None:

@@ -35,7 +35,7 @@ class Completion:
 
     def __init__(self, defaults: Mapping[str, str | None], max_text_chars: int) -> None:
         self._max_text_chars = max_text_chars
-        given = {name: value for name, value in defaults.items() if value is not None}
+        given = {name: _plain(value) for name, value in defaults.items() if value is not None}
         self._defaults: dict[Kind, dict[str, str]] = dict.fromkeys(TYPES, given)
         self._defaults["embedding"] = {name: value for name, value in given.items() if name != "model"}
 
@@ -43,14 +43,24 @@ class Completion:
         """The event, and how many of its texts were clipped.
 
         Raises:
-            BadEvent: ``bad_event`` or ``bad_vector``; the message names the field.
+            BadEvent: ``bad_event`` or ``bad_vector``; the message names the field. Nothing else, whatever
+                the values are: an argument of a stranger's type must not cost the events beside it.
         """
+        try:
+            return self._complete(draft)
+        except BadEvent:
+            raise
+        except Exception as error:  # noqa: BLE001 - a stranger's type may raise anything
+            raise BadEvent("bad_event", f"an argument cannot be read: {type(error).__name__}") from None
+
+    def _complete(self, draft: Draft) -> tuple[Event, int]:
         kind, source = draft
         fields = msgspec.structs.asdict(source) if isinstance(source, msgspec.Struct) else source
         unknown = fields.keys() - _KNOWN[kind]
         if unknown:
             raise BadEvent("bad_event", f"an {kind} has no field {min(unknown)!r}; leave it out")
-        values = self._defaults[kind] | {name: value for name, value in fields.items() if value is not None}
+        given = {name: _plain(value) for name, value in fields.items() if value is not None}
+        values = self._defaults[kind] | given
         clipped = self._clip(kind, values)
         if kind == "embedding" and "vector" in values:
             values["vector"], values["dtype"] = packed(values["vector"], values.get("dtype"))
@@ -64,6 +74,11 @@ class Completion:
                 values[name] = text[: self._max_text_chars]
                 clipped += 1
         return clipped
+
+
+def _plain(value: Any) -> Any:
+    # JSON knows no subclasses of str, and applications have them: enums, NumPy's, a template engine's.
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def _checked(kind: Kind, values: dict[str, Any]) -> Event:

@@ -138,7 +138,7 @@ def encoded(event: Event) -> tuple[bytes, int]:
     bare = msgspec.structs.replace(event, vector=b"") if isinstance(event, Embedding) else event
     try:
         row = _json.encode(bare)
-    except (UnicodeEncodeError, ValueError) as error:
+    except (TypeError, ValueError) as error:  # a label of a type of its own; half a surrogate pair
         raise BadEvent("bad_event", f"cannot be written as JSON: {error}") from None
     size = len(row) + (len(event.vector) if isinstance(event, Embedding) else 0)
     if size > MAX_EVENT_BYTES:
