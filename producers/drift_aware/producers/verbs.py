@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event as Flag
 from typing import Annotated, BinaryIO, TextIO
 
 import msgspec
@@ -17,7 +18,7 @@ from drift_aware.producers.simulate.pace import as_they_are_taken, in_their_time
 from drift_aware.producers.simulate.recovery import helped
 from drift_aware.producers.simulate.scenarios import SCENARIOS, Scenario
 from drift_aware.producers.simulate.traffic import events
-from drift_aware.schema.errors import SettingsError
+from drift_aware.schema.errors import BadEvent, SettingsError
 from drift_aware.schema.events import KINDS, Event, milliseconds
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import require
@@ -39,13 +40,13 @@ class Story(msgspec.Struct, frozen=True):
     dim: int
     explicit_labels: bool
 
-    def events(self, start_ms: int, recovered: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Its events, the first interaction at ``start_ms``."""
+    def events(self, start_ms: int | None, recovered: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Its events, the first interaction at ``start_ms``, or now."""
         told = events(
             self.scenario,
             seed=self.seed,
             rate=self.rate,
-            start_ms=start_ms,
+            start_ms=round(time.time() * 1000) if start_ms is None else start_ms,
             change_at=self.change_at,
             recover_at=self.recover_at,
             recovered=recovered,
@@ -98,39 +99,55 @@ def simulate(
         raise SettingsError(f"no scenario {scenario}; there are {', '.join(SCENARIOS)}")
     if seconds is not None:
         interactions = max(1, round(seconds * rate))
-    if interactions is None and (fast or out is not None):
+    in_the_past = fast or out is not None
+    if interactions is None and in_the_past:
         raise SettingsError("--fast and --out need an end: give --events or --seconds")
+    if begin is not None and not in_the_past:
+        raise SettingsError("--begin says when the past began: give --fast or --out too")
     story = Story(SCENARIOS[scenario], seed, rate, change_at, recover_at, interactions, dim, explicit_labels)
+    start_ms = _begin(story, begin) if in_the_past else None
+    stop = stop_on_signals()
     if out is not None:
-        counts = _to_file(story.events(_begin(story, begin)), out)
+        counts = _to_file(story.events(start_ms), out, stop)
         _report(counts, {}, json, sys.stderr if out == "-" else sys.stdout)
     else:
-        counts, dropped = _to_kafka(settings, story, _begin(story, begin) if fast or begin else None)
+        counts, dropped = _to_kafka(settings, story, start_ms, stop)
         _report(counts, dropped, json, sys.stdout)
         raise typer.Exit(1 if dropped else 0)
 
 
 def _begin(story: Story, begin: str | None) -> int:
-    """The time of the first event, so that the last one is now."""
-    if begin is not None:
+    """The time of the first event; unless it is given, such that the last one is now."""
+    if begin is None:
+        return round(time.time() * 1000 - (story.interactions or 0) * 1000 / story.rate)
+    try:
         return milliseconds(begin)
-    return round(time.time() * 1000 - (story.interactions or 0) * 1000 / story.rate)
+    except BadEvent:
+        raise SettingsError(f"--begin {begin}: give a time as in 2026-03-01T12:00:00Z") from None
 
 
-def _to_file(told: Iterable[Event], out: str) -> Counter[str]:
+def _to_file(told: Iterable[Event], out: str, stop: Flag) -> Counter[str]:
     counts: Counter[str] = Counter()
-    with ExitStack() as stack:
-        file: BinaryIO = sys.stdout.buffer if out == "-" else stack.enter_context(Path(out).open("wb"))
-        for event in told:
-            file.write(line(event))
-            counts[KINDS[type(event)]] += 1
+    try:
+        with ExitStack() as stack:
+            file: BinaryIO = sys.stdout.buffer if out == "-" else stack.enter_context(Path(out).open("wb"))
+            for event in told:
+                if stop.is_set():
+                    break
+                file.write(line(event))
+                counts[KINDS[type(event)]] += 1
+    except BrokenPipeError:
+        raise  # the reader of stdout has had enough, which is no mistake; typer ends quietly
+    except OSError as error:
+        raise SettingsError(f"cannot write {out}: {error.strerror}; choose another file for --out") from None
     return counts
 
 
-def _to_kafka(settings: Settings, story: Story, start_ms: int | None) -> tuple[Counter[str], dict[str, int]]:
+def _to_kafka(
+    settings: Settings, story: Story, start_ms: int | None, stop: Flag
+) -> tuple[Counter[str], dict[str, int]]:
     """Publish; in the events' own time unless a start in the past is given."""
     require(settings)
-    stop = stop_on_signals()
     client = settings.kafka.client()
     servers = str(client.pop("bootstrap.servers"))
     counts: Counter[str] = Counter()
@@ -138,7 +155,7 @@ def _to_kafka(settings: Settings, story: Story, start_ms: int | None) -> tuple[C
         recovered = stack.enter_context(helped(settings)).is_set if story.scenario.recovers else lambda: False
         publisher = stack.enter_context(Publisher(servers, client=client, max_queued_events=2 * MOST_QUEUED))
         if start_ms is None:
-            told = in_their_time(story.events(round(time.time() * 1000), recovered), stop)
+            told = in_their_time(story.events(None, recovered), stop)
         else:
             told = as_they_are_taken(
                 story.events(start_ms, recovered), stop, lambda: publisher.queued, MOST_QUEUED

@@ -47,8 +47,15 @@ def _follow(settings: Settings, found: threading.Event, over: threading.Event) -
             message = consumer.poll(_POLL_SECONDS)
             if message is None or message.error() is not None:
                 continue
-            action = _action.decode(message.value() or b"")
-            if action.action != "notify" and action.status in _HELPS:
+            if _helps(message.value()):
                 found.set()
     finally:
         consumer.close()
+
+
+def _helps(value: bytes | str | None) -> bool:
+    try:
+        action = _action.decode(value or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False  # whatever lies there must not end the wait for an action that helps
+    return action.action != "notify" and action.status in _HELPS
