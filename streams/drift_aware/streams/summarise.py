@@ -183,11 +183,22 @@ class Summarise:
             if self._clock.closes_at(pane) <= state.watermark:
                 pane = _LATE
             state.watermark = max(state.watermark, ts)
-            name = segment(event, self._settings.segments) or ALL
-            if name not in state.totals and len(state.totals) >= self._settings.max_segments:
-                name = OTHER
+            name = self._admitted(state, segment(event, self._settings.segments) or ALL)
             groups[name, pane, family(event)].append((event, vector))
         return groups
+
+    def _admitted(self, state: _SourceState, name: str) -> str:
+        """The segment, or what stands for all beyond the cap.
+
+        Its place is taken at once, so who gets one depends on the order of events alone, not on how they were
+        packed; and a restart, whatever rows it finds, decides the same.
+        """
+        totals = state.totals
+        totals.setdefault(ALL, TotalsRow(0, {}))
+        if name not in totals and len(totals) - (OTHER in totals) >= self._settings.max_segments:
+            return OTHER
+        totals.setdefault(name, TotalsRow(0, {}))
+        return name
 
     def _add_to_panes(self, state: _SourceState, panes: dict[tuple[str, int], Families], offset: int) -> None:
         for key, families in panes.items():
