@@ -58,7 +58,7 @@ class Completion:
         fields = msgspec.structs.asdict(source) if isinstance(source, msgspec.Struct) else source
         unknown = fields.keys() - _KNOWN[kind]
         if unknown:
-            raise BadEvent("bad_event", f"an {kind} has no field {min(unknown)!r}; leave it out")
+            raise BadEvent("bad_event", f"{kind}: no field is called {min(unknown)!r}; leave it out")
         given = {name: _plain(value) for name, value in fields.items() if value is not None}
         values = self._defaults[kind] | given
         clipped = self._clip(kind, values)

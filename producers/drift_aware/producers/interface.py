@@ -109,7 +109,7 @@ class EventPublisher(ABC):
         unexpected: tuple[object, ...],
     ) -> None:
         if unexpected:
-            self._drop("bad_event", f"the fields of an {kind} are passed by name")
+            self._drop("bad_event", f"{kind}: pass the fields by name")
             return
         if fields.get("ts") is None:
             fields["ts"] = time.time_ns() // 1_000_000

@@ -18,6 +18,7 @@ from drift_aware.producers.interface import EventPublisher
 from drift_aware.producers.sender import Sender
 from drift_aware.producers.tally import Reason, Stats, Tally
 
+_LEAST_LINGER_MS = 1.0  # a thread that never waits takes the interpreter from the application
 _FLUSH_STEP_SECONDS = 0.01
 _EXIT_SECONDS = 2.0  # how long the end of the interpreter may wait for Kafka
 _JOIN_SECONDS = 1.5  # beyond the deadline of close: one question for metadata may be under way
@@ -45,7 +46,7 @@ class Publisher(EventPublisher):
         client: more settings of librdkafka, for instance TLS and SASL; they win over the built-in ones.
         max_text_chars: longer texts lose their end, and are counted in ``stats.clipped``.
         max_queued_events: events that may wait, on the way to the broker included; more are dropped.
-        linger_ms: how long an event waits for others to travel with.
+        linger_ms: how long an event waits for others to travel with, 1 at least.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Publisher(EventPublisher):
         self._completion = Completion(defaults, max_text_chars)
         self._source = f"/drift-aware/publisher/{quote(str(app or ''))}"
         self._max_queued_events = max_queued_events
-        self._linger_seconds = linger_ms / 1000
+        self._linger_seconds = max(linger_ms, _LEAST_LINGER_MS) / 1000
         self._closed = False
         self._begin()
         _publishers.add(self)
@@ -158,8 +159,12 @@ def _forked() -> None:
 
 
 def _exiting() -> None:
-    for publisher in list(_publishers):
-        publisher.close(_EXIT_SECONDS)
+    deadline = time.monotonic() + _EXIT_SECONDS
+    publishers = list(_publishers)
+    for publisher in publishers:  # all at once, so that ten take no longer than one
+        publisher._sender.stop(deadline)
+    for publisher in publishers:
+        publisher.close(max(0.0, deadline - time.monotonic()))
 
 
 os.register_at_fork(after_in_child=_forked)
