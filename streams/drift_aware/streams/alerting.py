@@ -15,6 +15,9 @@ from drift_aware.schema.alerts import Alert, AlertStatus, Reading, Severity, Win
 from drift_aware.schema.segments import ALL
 from drift_aware.streams.detectors import Detector, Pane
 
+# So many alerts of one detector are remembered after a later one has opened: they are sent again after a
+# crash, and one write seldom holds two.
+REMEMBERED = 16
 _ORDER: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
 
 
@@ -23,11 +26,13 @@ class Track(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         alert: its latest alert, open or resolved.
+        past: those before it, latest last.
         rising_since: event time since when the score has been rising.
         calm_since: event time since when an open alert has been calm.
     """
 
     alert: Alert | None = None
+    past: list[Alert] = []
     rising_since: int | None = None
     calm_since: int | None = None
 
@@ -56,6 +61,8 @@ def _open(
     identity = alert_id(segment, detector, reading, onset)
     before = track.alert
     about = detector.subject
+    if before is not None and before.id != identity:
+        track.past = [*track.past, before][-REMEMBERED:]
     track.calm_since = None
     track.alert = Alert(
         id=identity,

@@ -86,7 +86,8 @@ class _Partition:
         self.marks: Marks = {}
         self.complete = 0
         self.segments: dict[str, _Segment] = {}
-        self.rows: dict[bytes, bytes | None] = {}
+        self.rows: dict[bytes, bytes] = {}
+        self.done: dict[bytes, bytes | None] = {}  # rows to be taken back or to shrink, after the monitors
         self.dirty: dict[str, None] = {}  # segments whose monitor row is due, in order
         self.outputs: list[Output] = []
 
@@ -106,10 +107,12 @@ class Detect:
         self._partitions: dict[int, _Partition] = {}
 
     def restore(self, partition: int, rows: Iterable[tuple[bytes, bytes]], notes: dict[str, bytes]) -> None:
-        """Take over a partition; the latest revision of every alert counts as unsent."""
+        """Take over a partition; the latest revision of every remembered alert counts as unsent."""
         state = self._partitions[partition] = _Partition()
         for note in notes.values():
             state.marks = _marks(note) if note else {}
+        # What was complete is closed: the same watermark must not close more only because it comes again.
+        state.complete = complete_until(state.marks, self._settings.kafka.partitions)
         monitors: dict[str, MonitorRow] = {}
         for key, value in rows:
             _, name, what, *rest = key.decode().split("|", 3)
@@ -128,7 +131,7 @@ class Detect:
         for name, segment in state.segments.items():
             if name in monitors:
                 self._restore_monitor(state, name, monitors[name])
-            _drop_done(state.rows, partition, name, segment)
+            _drop_done(state.done, partition, name, segment)
 
     def forget(self) -> None:
         """Drop everything in memory."""
@@ -164,13 +167,13 @@ class Detect:
         it, and what is done with goes only after the monitors know: at worst it is done with once more.
         """
         state = self._partitions[partition]
-        rows: list[Row] = [(key, value) for key, value in state.rows.items() if value is not None]
+        rows: list[Row] = list(state.rows.items())
         rows += [
             (_key(partition, name, "monitor"), _pack(_row(state.segments[name]))) for name in state.dirty
         ]
-        rows += [(key, None) for key, value in state.rows.items() if value is None]
+        rows += state.done.items()
         changes = Changes(rows, state.outputs)
-        state.rows, state.dirty, state.outputs = {}, {}, []
+        state.rows, state.done, state.dirty, state.outputs = {}, {}, {}, []
         return changes
 
     def _restore_monitor(self, state: _Partition, name: str, row: MonitorRow) -> None:
@@ -181,8 +184,8 @@ class Detect:
             watch = Watch(name, family, segment.baselines[family], self._settings, watch_state)
             segment.watches[family] = watch
             for track in watch.tracks.values():
-                if track.alert is not None:
-                    state.outputs.append(_alert_output(track.alert))
+                known = [*track.past, track.alert] if track.alert is not None else []
+                state.outputs.extend(_alert_output(alert) for alert in known)
 
     def _take(self, state: _Partition, partition: int, snapshot: Snapshot) -> None:
         segment = state.segments.setdefault(snapshot.segment, _Segment())
@@ -212,7 +215,7 @@ class Detect:
         end = pane + self._clock.pane_ms
         segment.closed_until = max(segment.closed_until, end)
         state.dirty[name] = None
-        state.rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
+        state.done.update((_key(partition, name, "pane", pane, source), None) for source in sources)
         families = _merged(sources.values())
         readings: list[Reading] = []
         for family in sorted(families):
@@ -264,11 +267,16 @@ class Detect:
     def _write_waiting(self, state: _Partition, partition: int, name: str, panes: set[int]) -> None:
         segment = state.segments[name]
         for pane in sorted(panes):
-            row = None
-            if pane in segment.waiting:
-                end, families = segment.waiting[pane]
-                row = _pack(WaitingRow(end, {family: summary.pack() for family, summary in families.items()}))
-            state.rows[_key(partition, name, "waiting", pane)] = row
+            key = _key(partition, name, "waiting", pane)
+            if pane not in segment.waiting:
+                state.done[key] = None
+                continue
+            end, families = segment.waiting[pane]
+            row = _pack(WaitingRow(end, {family: summary.pack() for family, summary in families.items()}))
+            if key in state.done:
+                state.done[key] = row
+            else:
+                state.rows[key] = row
 
     def _compare_with(self, state: _Partition, partition: int, baseline: Baseline) -> None:
         """Take a baseline, and show the detectors what has waited for it."""
@@ -283,6 +291,7 @@ class Detect:
         state.rows[_key(partition, name, "baseline", family)] = _pack(baseline)
         waited = [pane for pane, (_, families) in sorted(segment.waiting.items()) if family in families]
         for pane in waited:
+            state.done[_key(partition, name, "waiting", pane)] = None  # it shrinks: not before the monitor
             end, families = segment.waiting[pane]
             readings = self._observe(state, name, family, pane, end, families.pop(family))
             if not families:
