@@ -160,11 +160,12 @@ def test_a_crash_between_publishing_and_marking_repeats_the_same_record(
 def test_what_kafka_does_not_take_stays_in_the_outbox(
     connection: Connection, embedded_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("drift_aware.actions.outbox.SEND_TIMEOUT_SECONDS", 0.2)
-    nowhere = Outbox(make_settings("127.0.0.1:1"))
-    handle(connection, nowhere, alert(1))
-    assert nowhere.publish(connection) == 0
-    nowhere.close()
+    with monkeypatch.context() as impatient:
+        impatient.setattr("drift_aware.actions.outbox.SEND_TIMEOUT_SECONDS", 0.2)
+        nowhere = Outbox(make_settings("127.0.0.1:1"))
+        handle(connection, nowhere, alert(1))
+        assert nowhere.publish(connection) == 0
+        nowhere.close()
     there = Outbox(make_settings(embedded_broker.bootstrap))
     assert there.publish(connection) == 2
     there.close()
