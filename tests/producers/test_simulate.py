@@ -215,35 +215,24 @@ def test_only_an_action_that_was_taken_lets_the_application_recover(embedded_bro
         wait_until(lambda: answered(action("tune", "approved")), 20, "the action to be seen")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "word"),
-    [
-        (("--scenario", "earthquake"), 2, "refusal-creep"),
-        (("--fast",), 2, "--events"),
-        (("--out", "-"), 2, "--seconds"),
-        (("--begin", "yesterday", "--out", "-", "--events", "1"), 2, "--begin"),
-        (WHEN, 2, "--fast"),
-        (("--out", "/no/such/folder/story.jsonl", "--events", "1"), 2, "--out"),
-        ((), 2, "KAFKA_BOOTSTRAP_SERVERS"),
-    ],
-    ids=[
-        "unknown scenario",
-        "fast, no end",
-        "file, no end",
-        "no time",
-        "slow past",
-        "no folder",
-        "no broker",
-    ],
-)
-def test_a_mistake_is_one_line_that_says_what_to_do(
-    start_command: StartCommand, arguments: tuple[str, ...], code: int, word: str
-) -> None:
-    command = start_command("simulate", *arguments)
-    assert command.wait() == code, command.shown()
-    (said,) = command.stderr.splitlines()
-    assert word in said
-    assert command.stdout == ""
+MISTAKES: list[tuple[tuple[str, ...], str]] = [
+    (("--scenario", "earthquake"), "refusal-creep"),
+    (("--fast",), "--events"),
+    (("--out", "-"), "--seconds"),
+    (("--begin", "yesterday", "--out", "-", "--events", "1"), "--begin"),
+    (WHEN, "--fast"),
+    (("--out", "/no/such/folder/story.jsonl", "--events", "1"), "--out"),
+    ((), "KAFKA_BOOTSTRAP_SERVERS"),
+]
+
+
+def test_a_mistake_is_one_line_that_says_what_to_do(start_command: StartCommand) -> None:
+    commands = [start_command("simulate", *arguments) for arguments, _ in MISTAKES]
+    for command, (_, word) in zip(commands, MISTAKES, strict=True):
+        assert command.wait() == 2, command.shown()
+        (said,) = command.stderr.splitlines()
+        assert word in said
+        assert command.stdout == ""
 
 
 def test_a_broker_that_does_not_answer_is_one_line(without_a_broker: Command) -> None:
