@@ -27,8 +27,10 @@ schemas: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 found; set PYTHON=/path/to/python"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	@# To stderr: what `make demo ARGS=--json` prints on stdout is read by machines.
+	@echo "making the environment in $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV) >&2
+	@$(BIN)/python -m pip install --quiet --editable '.[all,dev]' >&2
 	@touch $@
 
 clean:
