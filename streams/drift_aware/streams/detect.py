@@ -7,12 +7,12 @@ on nothing but the records of ``drift.summaries.v1`` in their order.
 Rows of the table:
 
 ``{partition}|{segment}|pane|{pane}|{kind}/{source partition}``  latest snapshot of an open pane
-``{partition}|{segment}|waiting|{pane}``                         a closed pane whose baseline is not there yet
+``{partition}|{segment}|waiting|{time}|{family}``                closed panes whose baseline is not there yet
 ``{partition}|{segment}|baseline|{family}``                      what the segment is compared with
 ``{partition}|{segment}|monitor``                                windows, detectors and alerts
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -25,15 +25,13 @@ from drift_aware.schema.topics import ALERTS, READINGS
 from drift_aware.streams.baseline import wanted
 from drift_aware.streams.panes import Clock, complete_until
 from drift_aware.streams.stage import Changes, Input, Output, Row
-from drift_aware.streams.summary import Packed, Summary, unpack
+from drift_aware.streams.summary import Summary, unpack
+from drift_aware.streams.waiting import StretchRow, Waiting
 from drift_aware.streams.watch import Watch, WatchState
 from drift_aware.streams.wire import Fitted, Snapshot, Watermark, decode
 
 Families = dict[str, Summary]
 Marks = dict[int, dict[Kind, int]]
-
-# So many closed panes of a segment wait for a baseline; beyond it neighbours are put together.
-MOST_WAITING = 120
 
 _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
@@ -56,15 +54,8 @@ class MonitorRow(msgspec.Struct, array_like=True):
     unmatched: dict[str, int]
 
 
-class WaitingRow(msgspec.Struct, array_like=True):
-    """A closed pane, up to ``end``, of the families that have no baseline yet."""
-
-    end: int
-    families: dict[str, Packed]
-
-
 _monitor_row = msgspec.msgpack.Decoder(MonitorRow).decode
-_waiting_row = msgspec.msgpack.Decoder(WaitingRow).decode
+_stretch_row = msgspec.msgpack.Decoder(StretchRow).decode
 
 
 class _Segment:
@@ -73,7 +64,7 @@ class _Segment:
     def __init__(self) -> None:
         self.closed_until = 0
         self.panes: dict[int, dict[str, Snapshot]] = {}
-        self.waiting: dict[int, tuple[int, Families]] = {}
+        self.waiting: dict[str, Waiting] = {}
         self.baselines: dict[str, Baseline] = {}
         self.watches: dict[str, Watch] = {}
         self.unmatched: Counter[str] = Counter()
@@ -86,8 +77,7 @@ class _Partition:
         self.marks: Marks = {}
         self.complete = 0
         self.segments: dict[str, _Segment] = {}
-        self.rows: dict[bytes, bytes] = {}
-        self.done: dict[bytes, bytes | None] = {}  # rows to be taken back or to shrink, after the monitors
+        self.rows: dict[bytes, bytes | None] = {}
         self.dirty: dict[str, None] = {}  # segments whose monitor row is due, in order
         self.outputs: list[Output] = []
 
@@ -114,6 +104,7 @@ class Detect:
         # What was complete is closed: the same watermark must not close more only because it comes again.
         state.complete = complete_until(state.marks, self._settings.kafka.partitions)
         monitors: dict[str, MonitorRow] = {}
+        stretches: dict[tuple[str, str], dict[int, StretchRow]] = defaultdict(dict)
         for key, value in rows:
             _, name, what, *rest = key.decode().split("|", 3)
             segment = state.segments.setdefault(name, _Segment())
@@ -122,16 +113,17 @@ class Detect:
                     pane, source = rest[0].split("|")
                     segment.panes.setdefault(int(pane), {})[source] = _snapshot(value)
                 case "waiting":
-                    waiting = _waiting_row(value)
-                    segment.waiting[int(rest[0])] = (waiting.end, _unpacked(waiting.families))
+                    at, family = rest[0].split("|", 1)
+                    stretches[name, family][int(at)] = _stretch_row(value)
                 case "baseline":
                     segment.baselines[rest[0]] = _baseline(value)
                 case "monitor":
                     monitors[name] = _monitor_row(value)
-        for name, segment in state.segments.items():
-            if name in monitors:
-                self._restore_monitor(state, name, monitors[name])
-            _drop_done(state.done, partition, name, segment)
+        for name, row in monitors.items():
+            self._restore_monitor(state, name, row)
+            _drop_closed(state.rows, partition, name, state.segments[name])
+        for (name, family), waiting_rows in stretches.items():
+            self._restore_waiting(state, partition, name, family, waiting_rows)
 
     def forget(self) -> None:
         """Drop everything in memory."""
@@ -167,13 +159,13 @@ class Detect:
         it, and what is done with goes only after the monitors know: at worst it is done with once more.
         """
         state = self._partitions[partition]
-        rows: list[Row] = list(state.rows.items())
+        rows: list[Row] = [(key, value) for key, value in state.rows.items() if value is not None]
         rows += [
             (_key(partition, name, "monitor"), _pack(_row(state.segments[name]))) for name in state.dirty
         ]
-        rows += state.done.items()
+        rows += [(key, None) for key, value in state.rows.items() if value is None]
         changes = Changes(rows, state.outputs)
-        state.rows, state.done, state.dirty, state.outputs = {}, {}, {}, []
+        state.rows, state.dirty, state.outputs = {}, {}, []
         return changes
 
     def _restore_monitor(self, state: _Partition, name: str, row: MonitorRow) -> None:
@@ -186,6 +178,15 @@ class Detect:
             for track in watch.tracks.values():
                 known = [*track.past, track.alert] if track.alert is not None else []
                 state.outputs.extend(_alert_output(alert) for alert in known)
+
+    def _restore_waiting(
+        self, state: _Partition, partition: int, name: str, family: str, rows: dict[int, StretchRow]
+    ) -> None:
+        segment = state.segments[name]
+        segment.waiting[family] = Waiting(self._clock.pane_ms, rows)
+        if family in segment.watches:
+            segment.waiting[family].clear()  # the process died between the monitor's row and these
+        self._write_waiting(state, partition, name, family)
 
     def _take(self, state: _Partition, partition: int, snapshot: Snapshot) -> None:
         segment = state.segments.setdefault(snapshot.segment, _Segment())
@@ -215,16 +216,17 @@ class Detect:
         end = pane + self._clock.pane_ms
         segment.closed_until = max(segment.closed_until, end)
         state.dirty[name] = None
-        state.done.update((_key(partition, name, "pane", pane, source), None) for source in sources)
+        state.rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
         families = _merged(sources.values())
         readings: list[Reading] = []
         for family in sorted(families):
             if family in segment.watches:
-                readings += self._observe(state, name, family, pane, end, families.pop(family))
+                readings += self._observe(state, name, family, pane, end, families[family])
             else:
                 readings.append(self._warming_up(segment, family, families[family]))
-        if families:
-            self._wait(state, partition, name, pane, (end, families))
+                waiting = segment.waiting.setdefault(family, Waiting(self._clock.pane_ms, {}))
+                waiting.add(pane, end, families[family])
+                self._write_waiting(state, partition, name, family)
         totals = _events(sources)
         self._report(state, Readings(segment=name, start=pane, end=end, totals=totals, readings=readings))
 
@@ -252,31 +254,12 @@ class Detect:
             message=f"warming up {min(seen, needed)}/{needed}",
         )
 
-    def _wait(
-        self, state: _Partition, partition: int, name: str, pane: int, waiting: tuple[int, Families]
-    ) -> None:
-        segment = state.segments[name]
-        if any(start < pane < end for start, (end, _) in segment.waiting.items()):
-            return  # closed before a crash, and part of a wider pane since
-        segment.waiting[pane] = waiting
-        changed = {pane}
-        if len(segment.waiting) > MOST_WAITING:
-            changed |= _coalesce(segment.waiting)
-        self._write_waiting(state, partition, name, changed)
-
-    def _write_waiting(self, state: _Partition, partition: int, name: str, panes: set[int]) -> None:
-        segment = state.segments[name]
-        for pane in sorted(panes):
-            key = _key(partition, name, "waiting", pane)
-            if pane not in segment.waiting:
-                state.done[key] = None
-                continue
-            end, families = segment.waiting[pane]
-            row = _pack(WaitingRow(end, {family: summary.pack() for family, summary in families.items()}))
-            if key in state.done:
-                state.done[key] = row
-            else:
-                state.rows[key] = row
+    def _write_waiting(self, state: _Partition, partition: int, name: str, family: str) -> None:
+        waiting = state.segments[name].waiting[family]
+        for at in sorted(waiting.changed):
+            row = waiting.row(at)
+            state.rows[_key(partition, name, "waiting", at, family)] = None if row is None else _pack(row)
+        waiting.changed.clear()
 
     def _compare_with(self, state: _Partition, partition: int, baseline: Baseline) -> None:
         """Take a baseline, and show the detectors what has waited for it."""
@@ -289,16 +272,14 @@ class Detect:
         segment.unmatched.pop(family, None)
         state.dirty[name] = None
         state.rows[_key(partition, name, "baseline", family)] = _pack(baseline)
-        waited = [pane for pane, (_, families) in sorted(segment.waiting.items()) if family in families]
-        for pane in waited:
-            state.done[_key(partition, name, "waiting", pane)] = None  # it shrinks: not before the monitor
-            end, families = segment.waiting[pane]
-            readings = self._observe(state, name, family, pane, end, families.pop(family))
-            if not families:
-                del segment.waiting[pane]
-            if readings:
-                self._report(state, Readings(segment=name, start=pane, end=end, totals={}, readings=readings))
-        self._write_waiting(state, partition, name, set(waited))
+        for start, end, summary in segment.waiting.setdefault(family, Waiting(self._clock.pane_ms, {})):
+            readings = self._observe(state, name, family, start, end, summary)
+            if readings:  # how many events there were was said when the panes closed
+                self._report(
+                    state, Readings(segment=name, start=start, end=end, totals={}, readings=readings)
+                )
+        segment.waiting[family].clear()
+        self._write_waiting(state, partition, name, family)
 
     def _report(self, state: _Partition, readings: Readings) -> None:
         self._observed(readings)
@@ -313,36 +294,11 @@ def _merged(snapshots: Iterable[Snapshot]) -> Families:
     return families
 
 
-def _unpacked(packed: dict[str, Packed]) -> Families:
-    return {family: unpack(summary) for family, summary in packed.items()}
-
-
-def _coalesce(waiting: dict[int, tuple[int, Families]]) -> set[int]:
-    """Put every two neighbours together, in place; which panes have changed."""
-    panes = sorted(waiting)
-    for first, second in zip(panes[::2], panes[1::2], strict=False):
-        _, families = waiting[first]
-        end, others = waiting.pop(second)
-        for family, summary in others.items():
-            families.setdefault(family, Summary()).add(summary)
-        waiting[first] = (end, families)
-    return set(panes)
-
-
-def _drop_done(rows: dict[bytes, bytes | None], partition: int, name: str, segment: _Segment) -> None:
-    """Rid a restored segment of what its monitor had done with when the process died."""
+def _drop_closed(rows: dict[bytes, bytes | None], partition: int, name: str, segment: _Segment) -> None:
+    """Rid a restored segment of panes that its monitor had closed when the process died."""
     for pane in [pane for pane in segment.panes if pane < segment.closed_until]:
         sources = segment.panes.pop(pane)
         rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
-    covered = 0
-    for pane, (end, families) in sorted(segment.waiting.items()):
-        for family in [family for family in families if family in segment.watches]:
-            del families[family]
-        if not families or pane < covered:
-            del segment.waiting[pane]
-            rows[_key(partition, name, "waiting", pane)] = None
-        else:
-            covered = end
 
 
 def _events(sources: dict[str, Snapshot]) -> dict[str, int]:
