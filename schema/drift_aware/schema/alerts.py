@@ -35,7 +35,7 @@ class Window(Struct, frozen=True):
 
 
 class Contribution(Struct, frozen=True):
-    """How much one part (a cluster, a class, a dimension) added to a score."""
+    """How much one part (a cluster, a class, a dimension) added to a score; the parts add up to it."""
 
     name: str
     share: float
@@ -54,6 +54,9 @@ class Alert(Struct, kw_only=True, omit_defaults=False):
         evidence: how sure: an e-value or an average run length, if the detector has one.
         onset: event time in milliseconds at which the change is thought to have begun.
         paging: false for a detector that only gives a second opinion.
+        contributions: what moved; the shares add up to the score.
+        examples: interaction ids.
+        words: those that stand out in the texts of the examples against texts of the baseline.
     """
 
     id: str
@@ -79,10 +82,19 @@ class Alert(Struct, kw_only=True, omit_defaults=False):
     contributions: list[Contribution] = []
     examples: list[str] = []
     suggested_actions: list[ActionKind] = []
+    words: list[str] = []
 
 
 class Reading(Struct, kw_only=True, omit_defaults=False):
-    """What one detector saw of one metric when a pane closed."""
+    """What one detector saw of one metric when a pane closed.
+
+    Attributes:
+        score: what is compared with ``threshold``; of a detector on the false-alarm budget, its evidence as a
+            multiple of the budget.
+        evidence: in days: by chance alone the like would come so seldom.
+        onset: event time in milliseconds at which the drift that fires began, if the detector tells.
+        strength: how large the drift is, in thresholds of severity; None if the score says it.
+    """
 
     metric: str
     detector: str
@@ -96,6 +108,8 @@ class Reading(Struct, kw_only=True, omit_defaults=False):
     evidence: float | None = None
     fired: bool = False
     message: str | None = None
+    onset: int | None = None
+    strength: float | None = None
 
 
 class Readings(Struct, kw_only=True, omit_defaults=False):
@@ -118,6 +132,7 @@ class Baseline(Struct, kw_only=True, omit_defaults=False):
         offsets: topic to partition to [first, next] offsets the events came from.
         labeller: version of the labels it counts; another version needs another baseline.
         summary: the sums (streams.summary), msgpack.
+        reference: of embeddings what later ones are compared with (streams.reference), msgpack.
     """
 
     id: str
@@ -132,6 +147,7 @@ class Baseline(Struct, kw_only=True, omit_defaults=False):
     labeller: str
     seed: int
     summary: bytes
+    reference: bytes = b""
 
 
 class Action(Struct, kw_only=True, omit_defaults=False):

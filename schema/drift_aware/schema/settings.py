@@ -9,11 +9,22 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
@@ -38,8 +49,31 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 
 Share = Annotated[float, Field(gt=0, le=1)]
-# A detector's name switches it on or lets it page; with a leading minus, off.
-Detector = Literal["limit", "drop", "centroid", "adwin", "-limit", "-drop", "-centroid", "-adwin"]
+# What plugs in a detector; see the documentation of detection.
+DETECTORS_GROUP = "drift_aware.detectors"
+DETECTORS = ("shift", "limit", "drop", "centroid", "adwin", "classic", "creep")
+_BUDGET = re.compile(r"(\d+(?:\.\d+)?) per (\d+(?:\.\d+)?) ?(s|m|h|d|w)")
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def _known_detector(name: str) -> str:
+    known = [*DETECTORS, *(entry.name for entry in entry_points(group=DETECTORS_GROUP))]
+    if name.removeprefix("-") not in known:
+        raise ValueError(
+            f"no such detector; there are {', '.join(known)}, with a leading minus to switch off"
+        )
+    return name
+
+
+def _budget(text: str) -> str:
+    if not (found := _BUDGET.fullmatch(text)) or not float(found[1]) or not float(found[2]):
+        raise ValueError(
+            "write how many false alarms in what time, as in `1 per 30d`; units are s, m, h, d, w"
+        )
+    return text
+
+
+Detector = Annotated[str, AfterValidator(_known_detector)]
 
 
 class _Section(BaseModel):
@@ -97,12 +131,26 @@ def _plain(value: object) -> object:
 
 
 class BaselinePolicy(_Section):
-    """What traffic is compared with: the first so many events of each family of a segment."""
+    """What traffic is compared with.
 
-    policy: Literal["first"] = "first"
+    ``first``: the first so many events of each family of a segment. ``pinned``: those between two times.
+    ``rolling``: those of ``baseline_days`` before the last ``current_days``, fitted anew every day.
+    """
+
+    policy: Literal["first", "pinned", "rolling"] = "first"
     events: int = Field(3000, ge=1)
     feedback: int = Field(300, ge=1)
     evaluations: int = Field(300, ge=1)
+    begin: AwareDatetime | None = Field(None, alias="from")
+    end: AwareDatetime | None = Field(None, alias="to")
+    current_days: int = Field(7, ge=1)
+    baseline_days: int = Field(7, ge=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "BaselinePolicy":
+        if self.policy == "pinned" and (self.begin is None or self.end is None or self.begin >= self.end):
+            raise ValueError("a pinned baseline needs `from` and a later `to`")
+        return self
 
 
 class Limits(_Section):
@@ -115,6 +163,8 @@ class Limits(_Section):
     accuracy_min: Share = 0.75
     feedback_drop: float = Field(0.5, gt=0, le=4)
     embedding_cosine: float = Field(0.1, gt=0, le=2)
+    kl: float = Field(0.1, gt=0)
+    psi: float = Field(0.2, gt=0)
     min_samples: int = Field(100, ge=1)
     confirm: bool = True
 
@@ -159,6 +209,11 @@ class Settings(BaseSettings):
     allowed_lateness_seconds: int = Field(30, ge=0)
     future_tolerance_seconds: int = Field(300, ge=1)
     window_seconds: int = Field(600, ge=1)
+    unit: Literal["auto", "event"] = "auto"
+    conversation_idle_minutes: int = Field(30, ge=1)
+    hour_of_day_cells: bool = True
+    false_alarms: Annotated[str, AfterValidator(_budget)] = "1 per 30d"
+    no_data_minutes: int | None = Field(None, ge=1)
     embedding_dim: int | None = Field(None, ge=1)
     baseline: BaselinePolicy = BaselinePolicy()
     limits: Limits = Limits()
@@ -189,6 +244,13 @@ class Settings(BaseSettings):
         """The environment stands above what ``load`` passes in, which is the file."""
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
+
+    @property
+    def budget_ms(self) -> float:
+        """Event time for each false alarm that ``false_alarms`` allows, milliseconds."""
+        found = _BUDGET.fullmatch(self.false_alarms)
+        assert found is not None
+        return 1000 * float(found[2]) * _UNIT_SECONDS[found[3]] / float(found[1])
 
     def require_database_url(self) -> str:
         """The database's address.
@@ -267,7 +329,8 @@ def _put(values: dict[str, Any], path: str, value: str) -> None:
 
 def _keys(model: type[BaseModel], path: str = "") -> Iterator[str]:
     """The dotted path of every setting and section."""
-    for name, info in model.model_fields.items():
+    for field, info in model.model_fields.items():
+        name = info.alias or field
         yield path + name
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _keys(info.annotation, f"{path}{name}.")

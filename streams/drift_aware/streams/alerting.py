@@ -1,23 +1,28 @@
-"""The life of an alert: it opens once, is updated when it grows worse, and resolves after calm.
+"""The life of an alert: it opens once, is updated when it grows worse, and resolves when the drift is over.
 
-Half-way between the score of the baseline and the threshold lies the line that decides: above it a score is
-rising, and there the change is thought to have begun; an open alert resolves only after its score has stayed
-below that line for a whole window. One that fires again in the same rise goes on under the same id.
+A detector on the false-alarm budget says itself when a drift began and when it is over. For the others, half
+of the threshold is the line that decides: above it a score is rising, and there the change is thought to have
+begun; an open alert resolves only after its score has stayed below that line for a whole window. One that
+fires again in the same rise goes on under the same id.
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from drift_aware.schema.alerts import Alert, AlertStatus, Reading, Severity, Window
+from drift_aware.schema.alerts import Alert, AlertStatus, Contribution, Reading, Severity, Window
 from drift_aware.schema.segments import ALL
+from drift_aware.streams.contrast import contrast_words
 from drift_aware.streams.detectors import Detector, Pane
 
 # So many alerts of one detector are remembered after a later one has opened: they are sent again after a
 # crash, and one write seldom holds two.
 REMEMBERED = 16
+EXAMPLES = 10
 _ORDER: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
 
 
@@ -36,97 +41,167 @@ class Track(msgspec.Struct, omit_defaults=True):
     rising_since: int | None = None
     calm_since: int | None = None
 
+    @property
+    def firing(self) -> bool:
+        """Whether its latest alert is open."""
+        return self.alert is not None and self.alert.status == "firing"
 
-def follow(track: Track, segment: str, detector: Detector, reading: Reading, pane: Pane) -> Alert | None:
-    """Take note of a reading; the alert if it has just opened, grown worse or resolved."""
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an alert is told about where it happens.
+
+    Attributes:
+        segment, family, baseline: names.
+        texts: id to words of recent interactions.
+        background: words of interactions of the baseline.
+    """
+
+    segment: str
+    family: str
+    baseline: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    background: Sequence[str] = ()
+
+
+def follow(
+    track: Track, context: Context, detector: Detector, reading: Reading, pane: Pane, paging: bool = True
+) -> Alert | None:
+    """Take note of a reading; the alert if it has just opened, grown worse or resolved.
+
+    Args:
+        track: what is remembered; changed.
+        context: where this happens.
+        detector: what gave the reading; ``reading`` too.
+        reading: as above.
+        pane: the pane it was shown.
+        paging: false if another alert already stands for the same drift.
+    """
     if reading.score is None or reading.threshold is None:
         return None  # no data is no news, neither good nor bad
-    rising = reading.score > (min(detector.rest(reading), reading.threshold) + reading.threshold) / 2
+    rising = reading.score > reading.threshold / 2
     if not rising:
         track.rising_since = None
     elif track.rising_since is None:
         track.rising_since = pane.window_start if reading.fired else pane.start
-    strength = reading.score / reading.threshold
-    if track.alert is not None and track.alert.status == "firing":
-        return _continue(track, detector, reading, pane, rising, strength)
+    if track.firing:
+        return _continue(track, detector, reading, pane, rising)
     if reading.fired:
-        return _open(track, segment, detector, reading, pane, strength)
+        return _open(track, context, detector, reading, pane, paging)
     return None
 
 
+def closed(alert: Alert, ts: int, why: str) -> Alert:
+    """The last revision of an alert that is over for another reason than calm."""
+    return msgspec.structs.replace(
+        alert, revision=alert.revision + 1, status="resolved", ts=ts, summary=f"{alert.summary} {why}"
+    )
+
+
 def _open(
-    track: Track, segment: str, detector: Detector, reading: Reading, pane: Pane, strength: float
+    track: Track, context: Context, detector: Detector, reading: Reading, pane: Pane, paging: bool
 ) -> Alert:
-    onset = track.rising_since if track.rising_since is not None else pane.start
-    identity = alert_id(segment, detector, reading, onset)
-    before = track.alert
-    about = detector.subject
+    onset = _onset(track, reading, pane)
+    identity = alert_id(context, detector, onset)
+    before, about = track.alert, detector.subject
     if before is not None and before.id != identity:
         track.past = [*track.past, before][-REMEMBERED:]
     track.calm_since = None
     track.alert = Alert(
         id=identity,
         revision=before.revision + 1 if before is not None and before.id == identity else 1,
-        severity=_severity(detector, strength),
+        severity=_severity(detector, reading),
         kind=about.kind,
         metric=about.metric,
         detector=detector.name,
         channel=reading.channel,
-        segment=segment,
+        segment=context.segment,
+        baseline=context.baseline,
         onset=onset,
-        paging=about.paging,
+        paging=about.paging and paging,
         suggested_actions=list(about.suggests),
-        **_moment(segment, "firing", onset, detector, reading, pane),
+        **_explained(context, detector, reading, pane, onset),
+        **_moment(context.segment, "firing", onset, detector, reading, pane),
     )
     return track.alert
 
 
-def _continue(
-    track: Track, detector: Detector, reading: Reading, pane: Pane, rising: bool, strength: float
-) -> Alert | None:
+def _onset(track: Track, reading: Reading, pane: Pane) -> int:
+    if reading.onset is not None:
+        return reading.onset
+    return track.rising_since if track.rising_since is not None else pane.start
+
+
+def _continue(track: Track, detector: Detector, reading: Reading, pane: Pane, rising: bool) -> Alert | None:
     alert = track.alert
     assert alert is not None
     if rising:
         track.calm_since = None
     elif track.calm_since is None:
         track.calm_since = pane.start
-    over = track.calm_since is not None and track.calm_since <= pane.window_start
-    severity = max(alert.severity, _severity(detector, strength), key=_ORDER.__getitem__)
+    calm = track.calm_since is not None and track.calm_since <= pane.window_start
+    over = not reading.fired if detector.subject.latched else calm
+    severity = max(alert.severity, _severity(detector, reading), key=_ORDER.__getitem__)
     if not over and (severity == alert.severity or not reading.fired):
         return None
     status: AlertStatus = "resolved" if over else "firing"
+    moment = _moment(alert.segment, status, alert.onset, detector, reading, pane)
+    share = moment["score"] / alert.score if alert.score else 0.0
     track.alert = msgspec.structs.replace(
         alert,
         revision=alert.revision + 1,
         severity=alert.severity if over else severity,
-        **_moment(alert.segment, status, alert.onset, detector, reading, pane),
+        contributions=[Contribution(part.name, part.share * share) for part in alert.contributions],
+        **moment,
     )
     return track.alert
 
 
-def alert_id(segment: str, detector: Detector, reading: Reading, onset: int) -> str:
+def alert_id(context: Context, detector: Detector, onset: int) -> str:
     """The id that the same drift gets on any machine, after any restart."""
-    parts = (segment, detector.subject.metric, detector.name, reading.channel or "", str(onset))
+    parts = (context.segment, context.family, detector.subject.metric, detector.name, str(onset))
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:24]
 
 
-def _severity(detector: Detector, strength: float) -> Severity:
+def _severity(detector: Detector, reading: Reading) -> Severity:
+    assert reading.score is not None
+    assert reading.threshold is not None
+    strength = reading.score / reading.threshold if reading.strength is None else reading.strength
+    if detector.subject.latched and reading.strength is None:
+        strength = 0.0  # its score is evidence: how sure, not how large
     warning, critical = detector.subject.severity_steps
     return "critical" if strength > critical else "warning" if strength > warning else "info"
+
+
+def _explained(
+    context: Context, detector: Detector, reading: Reading, pane: Pane, onset: int
+) -> dict[str, Any]:
+    """What moved, who shows it, and in which words."""
+    explanation = detector.explain(pane, pane.since(onset)[1])
+    score = reading.score or 0.0
+    examples = [example.id for example in explanation.examples]
+    texts = [context.texts[name] for name in examples if context.texts.get(name)]
+    return {
+        "contributions": [Contribution(part.name, part.share * score) for part in explanation.parts],
+        "examples": examples[:EXAMPLES],
+        "words": contrast_words(texts, context.background),
+    }
 
 
 def _moment(
     segment: str, status: AlertStatus, onset: int, detector: Detector, reading: Reading, pane: Pane
 ) -> dict[str, Any]:
     """The fields of an alert that a revision brings up to date."""
+    begin = pane.window_start if reading.onset is None else pane.since(reading.onset)[0]
     return {
         "status": status,
         "ts": pane.end,
-        "current": reading.current,
+        "current": reading.current or 0.0,
         "baseline_value": reading.baseline_value,
         "score": reading.score,
         "threshold": reading.threshold,
-        "window": Window(pane.window_start, pane.end, reading.events),
+        "evidence": reading.evidence,
+        "window": Window(begin, pane.end, reading.events),
         "summary": _sentence(segment, status, onset, detector, reading),
     }
 
@@ -144,4 +219,21 @@ def _sentence(segment: str, status: AlertStatus, onset: int, detector: Detector,
         return f"{title} in {where} has settled at {now}{was}; it had changed since {since}."
     if status == "resolved":
         return f"{title} in {where} is calm again at {now}{was}; it had drifted since {since}."
-    return f"{title} in {where} is at {now}{was}, since {since}, over {reading.events:,} {about.noun}."
+    sure = f"; by chance alone {_seldom(reading.evidence)}" if reading.evidence is not None else ""
+    return f"{title} in {where} is at {now}{was}, since {since}, over {reading.events:,} {about.noun}{sure}."
+
+
+def _seldom(days: float) -> str:
+    """How seldom chance alone brings the like, in words.
+
+    >>> _seldom(0.5), _seldom(45.0), _seldom(4000.0)
+    ('less than once in 12 hours', 'less than once in 45 days', 'less than once in 10 years')
+    """
+    if days < 2:
+        return f"less than once in {max(days * 24, 0.01):.3g} hours"
+    years = days / 365.25
+    return (
+        f"less than once in {days:.0f} days"
+        if years < 2
+        else f"less than once in {min(years, 1000):.0f} years"
+    )

@@ -16,17 +16,19 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 
 from drift_aware.schema.alerts import Baseline
 from drift_aware.schema.errors import Unreachable
-from drift_aware.schema.events import Kind
+from drift_aware.schema.events import Embedding, Event, Kind
 from drift_aware.schema.segments import ALL, OTHER, segment
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import BASELINES, SOURCES, SUMMARIES, WORKER_APP, require
-from drift_aware.streams.baseline import Collection, wanted
+from drift_aware.streams.baseline import Collection, Part, Policy, wanted
+from drift_aware.streams.conversations import Conversations
 from drift_aware.streams.intake import Intake, Label, Measured, time_of
 from drift_aware.streams.labels import label
-from drift_aware.streams.panes import NEVER, Clock
+from drift_aware.streams.panes import END_OF_TIME, NEVER, Clock
 from drift_aware.streams.reader import ANSWER_SECONDS, read_all, record_of
 from drift_aware.streams.stage import Input
-from drift_aware.streams.summary import family, kind_of, summarise_events
+from drift_aware.streams.summarise import Counted
+from drift_aware.streams.summary import Summary, family, kind_of, summarise_events
 from drift_aware.streams.wire import Fitted, encode, partition_of
 
 _log = structlog.get_logger(__name__)
@@ -49,14 +51,20 @@ class Collector:
         settings: how many events make a baseline.
         label: as in the worker: a baseline counts what panes count.
         known: the baselines fitted so far.
+        span: event time from and to, milliseconds: of all families everything in it. Without, of embeddings
+            the first; the first of other families DETECT learns by itself.
     """
 
-    def __init__(self, settings: Settings, label: Label, known: list[Baseline]) -> None:
+    def __init__(
+        self, settings: Settings, label: Label, known: list[Baseline], span: tuple[int, int] | None = None
+    ) -> None:
         self._settings = settings
         self._intake = Intake(settings, label)
+        self._span = span
         self._done = {(baseline.segment, baseline.family) for baseline in known}
         self._collections: dict[tuple[str, str], Collection] = {}
         self._watermarks: dict[tuple[str, int], int] = {}
+        self._conversations: dict[tuple[str, int], Conversations] = {}
         self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
 
     def take(self, record: Input) -> None:
@@ -65,9 +73,8 @@ class Collector:
         newest = [time_of(event) for event, _ in measured]
         source = record.topic, record.partition
         self._watermarks[source] = max([self._watermarks.get(source, NEVER), *newest])
-        for (segment_name, pane, name), members in self._grouped(measured).items():
-            summary = summarise_events([event for event, _ in members], [row for _, row in members])
-            self._collection(segment_name, name).add(pane, summary, record)
+        for (segment_name, pane, name), members in self._grouped(source, measured).items():
+            self._collection(segment_name, name).add(pane, _part(members), record)
 
     def settle(self, behind: abc.Collection[tuple[str, int]], now_ms: int) -> list[Baseline]:
         """The baselines that have come together.
@@ -84,7 +91,16 @@ class Collector:
                     self._done.add(key)
                     del self._collections[key]
                     fitted.append(collection.fit(now_ms))
-        return fitted
+        return [baseline for baseline in fitted if baseline is not None]
+
+    def conclude(self, policy: Policy, now_ms: int) -> list[Baseline]:
+        """The baselines of everything taken, however little it is."""
+        fitted = []
+        for _, collection in sorted(self._collections.items()):
+            collection.settle(END_OF_TIME, self._clock)
+            fitted.append(collection.fit(now_ms, policy))
+        self._collections.clear()
+        return [baseline for baseline in fitted if baseline is not None]
 
     def needed_from(self, topic: str, partition: int, position: int) -> int:
         """The oldest offset of a partition that an unfinished collection has, at most ``position``."""
@@ -101,15 +117,34 @@ class Collector:
         held_back = [marks.get(source, NEVER) for source in behind if source[0] == topic]
         return min([max(marks.values(), default=NEVER), *held_back])
 
-    def _grouped(self, measured: list[Measured]) -> dict[tuple[str, int, str], list[Measured]]:
-        groups: dict[tuple[str, int, str], list[Measured]] = defaultdict(list)
+    def _grouped(
+        self, source: tuple[str, int], measured: list[Measured]
+    ) -> dict[tuple[str, int, str], list[Counted]]:
+        groups: dict[tuple[str, int, str], list[Counted]] = defaultdict(list)
         for event, vector in measured:
             own = segment(event, self._settings.segments) or ALL
-            pane, name = self._clock.pane(time_of(event)), family(event)
+            ts, name = time_of(event), family(event)
+            opens = self._opens(source, event, name, ts)
+            if not self._asked(name, ts):
+                continue
             for segment_name in {ALL, self._capped(own)}:
                 if (segment_name, name) not in self._done:
-                    groups[segment_name, pane, name].append((event, vector))
+                    groups[segment_name, self._clock.pane(ts), name].append((event, vector, opens))
         return groups
+
+    def _asked(self, name: str, ts: int) -> bool:
+        if self._span is None:
+            return kind_of(name) == "embedding"
+        return self._span[0] <= ts < self._span[1]
+
+    def _opens(self, source: tuple[str, int], event: Event, name: str, ts: int) -> bool:
+        session = getattr(event, "session_id", None)
+        if session is None or self._settings.unit == "event":
+            return True
+        idle_ms = self._settings.conversation_idle_minutes * 60_000
+        conversations = self._conversations.setdefault(source, Conversations(idle_ms))
+        conversations.forget(self._watermarks[source])
+        return conversations.opens(f"{name}|{session}", ts, self._clock.pane(ts))
 
     def _capped(self, name: str) -> str:
         names = {known for known, _ in self._done} | {known for known, _ in self._collections}
@@ -118,9 +153,26 @@ class Collector:
     def _collection(self, segment_name: str, name: str) -> Collection:
         key = segment_name, name
         if key not in self._collections:
-            needed = wanted(name, self._settings.baseline)
+            needed = wanted(name, self._settings.baseline) if self._span is None else None
             self._collections[key] = Collection(segment_name, name, needed)
         return self._collections[key]
+
+
+def _part(members: list[Counted]) -> Part:
+    """Events of one family of one segment and pane, for a collection."""
+    repeated = [member for member in members if not member[2]]
+    sums, again = (
+        summarise_events([event for event, _, _ in chosen], [row for _, row, _ in chosen])
+        if chosen
+        else Summary()
+        for chosen in (members, repeated)
+    )
+    vectors = [
+        (time_of(event), event.id, row, opens)
+        for event, row, opens in members
+        if isinstance(event, Embedding) and row is not None
+    ]
+    return Part(sums, again, vectors)
 
 
 def catalogue(settings: Settings) -> list[Baseline]:

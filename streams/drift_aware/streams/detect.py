@@ -10,6 +10,8 @@ Rows of the table:
 ``{partition}|{segment}|waiting|{time}|{family}``                closed panes whose baseline is not there yet
 ``{partition}|{segment}|baseline|{family}``                      what the segment is compared with
 ``{partition}|{segment}|monitor``                                windows, detectors and alerts
+``{partition}||census|{pane}|{kind}/{source partition}``         events of each segment in an open pane
+``{partition}||books``                                           how the false-alarm budget is shared out
 """
 
 from collections import Counter, defaultdict
@@ -21,14 +23,15 @@ from drift_aware.schema.alerts import Alert, Baseline, Reading, Readings
 from drift_aware.schema.envelope import DeadLetter
 from drift_aware.schema.events import Kind
 from drift_aware.schema.settings import Settings
-from drift_aware.schema.topics import ALERTS, READINGS
+from drift_aware.schema.topics import ALERTS, BASELINES, READINGS
 from drift_aware.streams.baseline import wanted
+from drift_aware.streams.budget import Books
 from drift_aware.streams.panes import Clock, complete_until
 from drift_aware.streams.stage import Changes, Input, Output, Row
-from drift_aware.streams.summary import Summary, unpack
-from drift_aware.streams.waiting import StretchRow, Waiting
+from drift_aware.streams.summary import Summary, again, is_again, kind_of, less, unpack
+from drift_aware.streams.waiting import Stretch, StretchRow, Waiting
 from drift_aware.streams.watch import Watch, WatchState
-from drift_aware.streams.wire import Fitted, Snapshot, Watermark, decode
+from drift_aware.streams.wire import Census, Fitted, Snapshot, Watermark, decode
 
 Families = dict[str, Summary]
 Marks = dict[int, dict[Kind, int]]
@@ -40,6 +43,13 @@ _baseline = msgspec.msgpack.Decoder(Baseline).decode
 _marks = msgspec.msgpack.Decoder(Marks).decode
 
 
+class Share(msgspec.Struct, array_like=True):
+    """Event time granted to a segment so far, and of that to each of its monitors, milliseconds."""
+
+    segment: float = 0.0
+    monitor: float = 0.0
+
+
 class MonitorRow(msgspec.Struct, array_like=True):
     """What a segment remembers.
 
@@ -47,14 +57,18 @@ class MonitorRow(msgspec.Struct, array_like=True):
         closed_until: all its panes before this event time are closed.
         watches: family to the state of its watch.
         unmatched: family to how many events it had while it had no baseline.
+        share: what the segment and each of its monitors was granted.
     """
 
     closed_until: int
     watches: dict[str, WatchState]
     unmatched: dict[str, int]
+    share: Share
 
 
 _monitor_row = msgspec.msgpack.Decoder(MonitorRow).decode
+_census = msgspec.msgpack.Decoder(Census).decode
+_books = msgspec.msgpack.Decoder(Books).decode
 _stretch_row = msgspec.msgpack.Decoder(StretchRow).decode
 
 
@@ -68,6 +82,7 @@ class _Segment:
         self.baselines: dict[str, Baseline] = {}
         self.watches: dict[str, Watch] = {}
         self.unmatched: Counter[str] = Counter()
+        self.share = Share()
 
 
 class _Partition:
@@ -77,6 +92,9 @@ class _Partition:
         self.marks: Marks = {}
         self.complete = 0
         self.segments: dict[str, _Segment] = {}
+        self.census: dict[int, dict[str, Census]] = {}
+        self.books = Books()
+        self.books_changed = False
         self.rows: dict[bytes, bytes | None] = {}
         self.dirty: dict[str, None] = {}  # segments whose monitor row is due, in order
         self.outputs: list[Output] = []
@@ -107,6 +125,9 @@ class Detect:
         stretches: dict[tuple[str, str], dict[int, StretchRow]] = defaultdict(dict)
         for key, value in rows:
             _, name, what, *rest = key.decode().split("|", 3)
+            if not name:
+                _restore_books(state, what, rest, value)
+                continue
             segment = state.segments.setdefault(name, _Segment())
             match what:
                 case "pane":
@@ -122,6 +143,7 @@ class Detect:
         for name, row in monitors.items():
             self._restore_monitor(state, name, row)
             _drop_closed(state.rows, partition, name, state.segments[name])
+        self._drop_counted(state, partition)
         for (name, family), waiting_rows in stretches.items():
             self._restore_waiting(state, partition, name, family, waiting_rows)
 
@@ -145,6 +167,8 @@ class Detect:
         match message:
             case Snapshot():
                 self._take(state, record.partition, message)
+            case Census():
+                self._take_census(state, record.partition, message)
             case Watermark():
                 state.marks[message.partition] = message.marks
                 self._close(state, record.partition)
@@ -160,6 +184,9 @@ class Detect:
         """
         state = self._partitions[partition]
         rows: list[Row] = [(key, value) for key, value in state.rows.items() if value is not None]
+        if state.books_changed:
+            rows.append((_key(partition, "", "books"), _pack(state.books)))
+            state.books_changed = False
         rows += [
             (_key(partition, name, "monitor"), _pack(_row(state.segments[name]))) for name in state.dirty
         ]
@@ -170,11 +197,16 @@ class Detect:
 
     def _restore_monitor(self, state: _Partition, name: str, row: MonitorRow) -> None:
         segment = state.segments[name]
-        segment.closed_until = row.closed_until
+        segment.closed_until, segment.share = row.closed_until, row.share
         segment.unmatched = Counter(row.unmatched)
         for family, watch_state in row.watches.items():
-            watch = Watch(name, family, segment.baselines[family], self._settings, watch_state)
+            baseline = segment.baselines.get(family)
+            if watch_state.growing is not None:
+                baseline = None  # it grew complete, but the process died before this watch knew
+            watch = Watch(name, family, self._settings, baseline, watch_state)
             segment.watches[family] = watch
+            if baseline is not None and watch_state.learned:
+                state.outputs.append(_baseline_output(baseline))
             for track in watch.tracks.values():
                 known = [*track.past, track.alert] if track.alert is not None else []
                 state.outputs.extend(_alert_output(alert) for alert in known)
@@ -184,7 +216,7 @@ class Detect:
     ) -> None:
         segment = state.segments[name]
         segment.waiting[family] = Waiting(self._clock.pane_ms, rows)
-        if family in segment.watches:
+        if family in segment.watches and family in segment.baselines:
             segment.waiting[family].clear()  # the process died between the monitor's row and these
         self._write_waiting(state, partition, name, family)
 
@@ -199,16 +231,44 @@ class Detect:
         sources[source] = snapshot
         state.rows[_key(partition, snapshot.segment, "pane", snapshot.pane, source)] = _pack(snapshot)
 
+    def _drop_counted(self, state: _Partition, partition: int) -> None:
+        """Rid a restored partition of the census that its books had counted when the process died."""
+        for pane in [pane for pane in state.census if pane + self._clock.pane_ms <= state.books.until]:
+            sources = state.census.pop(pane)
+            state.rows.update((_key(partition, "", "census", pane, source), None) for source in sources)
+
+    def _take_census(self, state: _Partition, partition: int, census: Census) -> None:
+        if census.pane + self._clock.pane_ms <= state.books.until:
+            return
+        source = f"{census.kind}/{census.partition}"
+        sources = state.census.setdefault(census.pane, {})
+        if source not in sources or sources[source].sequence < census.sequence:
+            sources[source] = census
+            state.rows[_key(partition, "", "census", census.pane, source)] = _pack(census)
+
     def _close(self, state: _Partition, partition: int) -> None:
-        """Close every complete pane, segment by segment, in the order of event time."""
+        """Close every complete pane in the order of event time, and at each time segment by segment."""
         complete = complete_until(state.marks, self._settings.kafka.partitions)
         if complete == state.complete:
             return
         state.complete = complete
-        for name in sorted(state.segments):
-            for pane in sorted(state.segments[name].panes):
-                if self._clock.closes_at(pane) <= complete:
+        panes = {pane for segment in state.segments.values() for pane in segment.panes} | set(state.census)
+        for pane in sorted(panes):
+            if self._clock.closes_at(pane) > complete:
+                break
+            self._advance_books(state, partition, pane)
+            for name in sorted(state.segments):
+                if pane in state.segments[name].panes:
                     self._close_pane(state, partition, name, pane)
+
+    def _advance_books(self, state: _Partition, partition: int, pane: int) -> None:
+        events: Counter[str] = Counter()
+        for source, census in state.census.pop(pane, {}).items():
+            events.update(census.events)
+            state.rows[_key(partition, "", "census", pane, source)] = None
+        if events:
+            state.books.advance(pane + self._clock.pane_ms, events)
+            state.books_changed = True
 
     def _close_pane(self, state: _Partition, partition: int, name: str, pane: int) -> None:
         segment = state.segments[name]
@@ -217,30 +277,57 @@ class Detect:
         segment.closed_until = max(segment.closed_until, end)
         state.dirty[name] = None
         state.rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
-        families = _merged(sources.values())
+        units = _units(_merged(sources.values()))
+        for family in units:
+            if kind_of(family) != "embedding" and family not in segment.watches:
+                baseline = segment.baselines.get(family)
+                segment.watches[family] = Watch(name, family, self._settings, baseline)
+        self._grant(state, name, segment, units)
         readings: list[Reading] = []
-        for family in sorted(families):
+        for family in sorted(units):
+            stretch = Stretch(pane, end, units[family], segment.share.monitor)
             if family in segment.watches:
-                readings += self._observe(state, name, family, pane, end, families[family])
+                readings += self._observe(state, partition, name, family, stretch)
             else:
-                readings.append(self._warming_up(segment, family, families[family]))
+                readings.append(self._warming_up(segment, family, units[family]))
                 waiting = segment.waiting.setdefault(family, Waiting(self._clock.pane_ms, {}))
-                waiting.add(pane, end, families[family])
+                waiting.add(stretch)
                 self._write_waiting(state, partition, name, family)
         totals = _events(sources)
         self._report(state, Readings(segment=name, start=pane, end=end, totals=totals, readings=readings))
 
+    def _grant(self, state: _Partition, name: str, segment: _Segment, units: Families) -> None:
+        """Divide what the segment was granted since its last pane equally among its monitors.
+
+        Embeddings that wait for their baseline have their place already.
+        """
+        granted = state.books.granted(name)
+        waiting = {family for family in [*units, *segment.waiting] if family not in segment.watches}
+        monitors = len(waiting) + sum(watch.monitors for watch in segment.watches.values())
+        if monitors:
+            segment.share.monitor += (granted - segment.share.segment) / monitors
+        segment.share.segment = granted
+
     def _observe(
-        self, state: _Partition, name: str, family: str, start: int, end: int, summary: Summary
+        self, state: _Partition, partition: int, name: str, family: str, stretch: Stretch
     ) -> list[Reading]:
         segment = state.segments[name]
-        if start < segment.baselines[family].until:
+        watch = segment.watches[family]
+        baseline = segment.baselines.get(family)
+        if baseline is not None and stretch.start < baseline.until and not watch.learned:
             return []  # what a baseline is made of is not compared with it
         readings = []
-        for reading, alert in segment.watches[family].observe(start, end, summary):
+        told = segment.watches.get("interaction")
+        texts, background = (told.texts, told.background) if told is not None else ({}, [])
+        for reading, alert in watch.observe(*stretch, texts, background):
             readings.append(reading)
             if alert is not None:
                 state.outputs.append(_alert_output(alert))
+        if watch.fitted is not None:
+            segment.baselines[family] = watch.fitted
+            state.rows[_key(partition, name, "baseline", family)] = _pack(watch.fitted)
+            state.outputs.append(_baseline_output(watch.fitted))
+            watch.fitted = None
         return readings
 
     def _warming_up(self, segment: _Segment, family: str, summary: Summary) -> Reading:
@@ -265,19 +352,22 @@ class Detect:
         """Take a baseline, and show the detectors what has waited for it."""
         name, family = baseline.segment, baseline.family
         segment = state.segments.setdefault(name, _Segment())
-        if family in segment.watches and segment.baselines[family].id == baseline.id:
+        there = segment.baselines.get(family)
+        if there is not None and there.id == baseline.id:
             return
+        if family in segment.watches:
+            for alert in segment.watches[family].retire(segment.closed_until):
+                state.outputs.append(_alert_output(alert))
         segment.baselines[family] = baseline
-        segment.watches[family] = Watch(name, family, baseline, self._settings)
+        segment.watches[family] = Watch(name, family, self._settings, baseline)
         segment.unmatched.pop(family, None)
         state.dirty[name] = None
         state.rows[_key(partition, name, "baseline", family)] = _pack(baseline)
-        for start, end, summary in segment.waiting.setdefault(family, Waiting(self._clock.pane_ms, {})):
-            readings = self._observe(state, name, family, start, end, summary)
+        for stretch in segment.waiting.setdefault(family, Waiting(self._clock.pane_ms, {})):
+            readings = self._observe(state, partition, name, family, stretch)
             if readings:  # how many events there were was said when the panes closed
-                self._report(
-                    state, Readings(segment=name, start=start, end=end, totals={}, readings=readings)
-                )
+                at = {"start": stretch.start, "end": stretch.end}
+                self._report(state, Readings(segment=name, totals={}, readings=readings, **at))
         segment.waiting[family].clear()
         self._write_waiting(state, partition, name, family)
 
@@ -286,12 +376,35 @@ class Detect:
         state.outputs.append(Output(READINGS.name, readings.segment.encode(), _json(readings)))
 
 
+def _restore_books(state: _Partition, what: str, rest: list[str], value: bytes) -> None:
+    if what == "books":
+        state.books = _books(value)
+        return
+    pane, source = rest[0].split("|")
+    state.census.setdefault(int(pane), {})[source] = _census(value)
+
+
 def _merged(snapshots: Iterable[Snapshot]) -> Families:
     families: Families = {}
     for snapshot in snapshots:
         for family, packed in snapshot.families.items():
             families.setdefault(family, Summary()).add(unpack(packed))
     return families
+
+
+def _units(families: Families) -> Families:
+    """Of each family only the events that count as units."""
+    units = {}
+    for name, summary in families.items():
+        if is_again(name):
+            continue
+        repeated = families.get(again(name))
+        left = summary if repeated is None else less(summary, repeated)
+        left.examples = summary.examples
+        left.trim()
+        if left.events:
+            units[name] = left
+    return units
 
 
 def _drop_closed(rows: dict[bytes, bytes | None], partition: int, name: str, segment: _Segment) -> None:
@@ -305,13 +418,21 @@ def _events(sources: dict[str, Snapshot]) -> dict[str, int]:
     """How many events of each kind a pane held."""
     events: Counter[str] = Counter()
     for snapshot in sources.values():
-        events[snapshot.kind] += sum(packed.counts["events"] for packed in snapshot.families.values())
+        families = snapshot.families.items()
+        events[snapshot.kind] += sum(
+            packed.counts["events"] for name, packed in families if not is_again(name)
+        )
     return dict(sorted(events.items()))
 
 
 def _row(segment: _Segment) -> MonitorRow:
     watches = {family: watch.state() for family, watch in segment.watches.items()}
-    return MonitorRow(segment.closed_until, watches, dict(segment.unmatched))
+    return MonitorRow(segment.closed_until, watches, dict(segment.unmatched), segment.share)
+
+
+def _baseline_output(baseline: Baseline) -> Output:
+    key = f"{baseline.segment}|{baseline.family}".encode()
+    return Output(BASELINES.name, key, _json(baseline))
 
 
 def _alert_output(alert: Alert) -> Output:

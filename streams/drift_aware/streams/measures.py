@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from drift_aware.schema.alerts import ActionKind, AlertKind
+from drift_aware.streams import bins
 from drift_aware.streams.summary import Summary
 
 
@@ -56,11 +57,25 @@ class Mean(msgspec.Struct, frozen=True):
 Measure = Rate | Mean
 
 
+class Bins(msgspec.Struct, frozen=True):
+    """Where a metric's values are counted: a histogram of a summary, with so many bins.
+
+    Attributes:
+        ordered: whether the bins stand for ascending values; else they are classes.
+    """
+
+    histogram: str
+    number: int
+    ordered: bool = True
+
+
 class Metric(msgspec.Struct, frozen=True):
     """A named number of one family of events, and what to do when it drifts.
 
     Attributes:
         title: how a sentence names it.
+        bins: of a mean, the histogram of its values; a rate has its two counts.
+        reshapes: whether its distribution may change while its mean stays.
     """
 
     name: str
@@ -70,6 +85,8 @@ class Metric(msgspec.Struct, frozen=True):
     kind: AlertKind
     suggests: tuple[ActionKind, ...]
     unit: str = ""
+    bins: Bins | None = None
+    reshapes: bool = False
 
     def text(self, value: float) -> str:
         """A value as a person reads it.
@@ -80,6 +97,14 @@ class Metric(msgspec.Struct, frozen=True):
         if isinstance(self.measure, Rate):
             return f"{100 * value:.1f} %"
         return f"{value:.3g} {self.unit}".strip()
+
+
+_NOUNS = {"interaction": "interactions", "feedback": "ratings", "evaluation": "graded answers"}
+
+
+def noun(metric: Metric) -> str:
+    """What the events of a metric are called."""
+    return _NOUNS[metric.family]
 
 
 REFUSAL_RATE = Metric(
@@ -106,6 +131,16 @@ ERROR_RATE = Metric(
     "operational",
     ("notify",),
 )
+_OCTAVES = bins.OCTAVE_BINS
+TOXICITY = Metric(
+    "toxicity",
+    "the toxicity of answers",
+    "interaction",
+    Mean("toxicity_millionths", "toxicity_known", 1e6),
+    "behavior",
+    ("safety", "notify"),
+    bins=Bins("toxicity", bins.TOXICITY_BINS),
+)
 LATENCY = Metric(
     "latency_ms",
     "the latency",
@@ -114,6 +149,7 @@ LATENCY = Metric(
     "operational",
     ("notify",),
     unit="ms",
+    bins=Bins("latency", _OCTAVES),
 )
 COST = Metric(
     "cost_usd",
@@ -123,15 +159,37 @@ COST = Metric(
     "operational",
     ("notify",),
     unit="USD",
+    bins=Bins("cost", _OCTAVES),
+)
+RESPONSE_LENGTH = Metric(
+    "response_length",
+    "the length of an answer",
+    "interaction",
+    Mean("response_characters", "responses", 1),
+    "behavior",
+    ("notify",),
+    unit="characters",
+    bins=Bins("response_length", _OCTAVES),
+)
+INPUT_TOKENS = Metric(
+    "input_tokens",
+    "the number of tokens read",
+    "interaction",
+    Mean("input_tokens", "tokens_known", 1),
+    "operational",
+    ("notify",),
+    unit="tokens",
+    bins=Bins("input_tokens", _OCTAVES),
 )
 OUTPUT_TOKENS = Metric(
     "output_tokens",
-    "the length of an answer",
+    "the number of tokens written",
     "interaction",
     Mean("output_tokens", "tokens_known", 1),
     "operational",
     ("notify",),
     unit="tokens",
+    bins=Bins("output_tokens", _OCTAVES),
 )
 FEEDBACK = Metric(
     "feedback_mean",
@@ -141,6 +199,8 @@ FEEDBACK = Metric(
     "behavior",
     ("tune", "notify"),
     unit="stars",
+    bins=Bins("rating", bins.RATING_BINS),
+    reshapes=True,
 )
 TASK_SUCCESS = Metric(
     "task_success_rate",
@@ -159,14 +219,28 @@ ACCURACY = Metric(
     ("tune", "notify"),
 )
 
+# Intents are names, not numbers: what is shown of them is in how many interactions one was given.
+INTENT = Metric(
+    "intent",
+    "the mix of intents",
+    "interaction",
+    Rate("intents", "events"),
+    "behavior",
+    ("reindex", "notify"),
+    bins=Bins("intent", bins.INTENT_BINS, ordered=False),
+)
+
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
         REFUSAL_RATE,
         TOXICITY_RATE,
+        TOXICITY,
         ERROR_RATE,
         LATENCY,
         COST,
+        RESPONSE_LENGTH,
+        INPUT_TOKENS,
         OUTPUT_TOKENS,
         FEEDBACK,
         TASK_SUCCESS,

@@ -16,11 +16,15 @@ MOST = 120
 
 
 class Stretch(NamedTuple):
-    """Panes next to each other as one, from the start of the first to the end of the last, milliseconds."""
+    """Panes next to each other as one, from the start of the first to the end of the last, milliseconds.
+
+    ``granted_ms`` is the event time that each monitor of the segment had been granted at its end.
+    """
 
     start: int
     end: int
     summary: Summary
+    granted_ms: float
 
 
 class StretchRow(msgspec.Struct, array_like=True):
@@ -30,6 +34,7 @@ class StretchRow(msgspec.Struct, array_like=True):
     start: int
     end: int
     summary: Packed
+    granted_ms: float
 
 
 class Waiting:
@@ -49,17 +54,17 @@ class Waiting:
         self._stretches: dict[int, Stretch] = {}
         # Rows of several lengths: the process died while it wrote longer ones. What those have is skipped.
         for at, row in sorted(rows.items(), key=lambda each: (each[1].start, -each[1].length)):
-            self._put(Stretch(row.start, row.end, unpack(row.summary)))
+            self._put(Stretch(row.start, row.end, unpack(row.summary), row.granted_ms))
             if row.length < self._length:
                 self.changed |= {at, self._begin(at)}
 
     def __iter__(self) -> Iterator[Stretch]:
         return iter([stretch for _, stretch in sorted(self._stretches.items())])
 
-    def add(self, start: int, end: int, summary: Summary) -> None:
+    def add(self, pane: Stretch) -> None:
         """Let a closed pane wait; panes come in the order of event time, some of them once more."""
-        self._put(Stretch(start, end, summary))
-        self.changed.add(self._begin(start))
+        self._put(pane)
+        self.changed.add(self._begin(pane.start))
         while len(self._stretches) > MOST:
             self._lengthen()
 
@@ -73,7 +78,9 @@ class Waiting:
         if at not in self._stretches:
             return None
         stretch = self._stretches[at]
-        return StretchRow(self._length, stretch.start, stretch.end, stretch.summary.pack())
+        return StretchRow(
+            self._length, stretch.start, stretch.end, stretch.summary.pack(), stretch.granted_ms
+        )
 
     def _begin(self, time: int) -> int:
         return time - time % self._length
@@ -84,7 +91,9 @@ class Waiting:
         if there is None:
             self._stretches[begin] = new
         elif there.end < new.end:
-            self._stretches[begin] = Stretch(there.start, new.end, merge([there.summary, new.summary]))
+            both = merge([there.summary, new.summary])
+            both.trim()
+            self._stretches[begin] = Stretch(there.start, new.end, both, new.granted_ms)
 
     def _lengthen(self) -> None:
         shorter, self._stretches, self._length = self._stretches, {}, 2 * self._length

@@ -30,13 +30,26 @@ class Watermark(msgspec.Struct, tag="watermark", frozen=True):
     marks: dict[Kind, int]
 
 
+class Census(msgspec.Struct, tag="census", frozen=True):
+    """How many events of each segment one source has counted in one pane; to every partition of DETECT.
+
+    Cumulative and numbered like a snapshot. The false-alarm budget is shared out by it.
+    """
+
+    kind: Kind
+    partition: int
+    pane: int
+    sequence: int
+    events: dict[str, int]
+
+
 class Fitted(msgspec.Struct, tag="baseline", frozen=True):
     """A new baseline."""
 
     baseline: Baseline
 
 
-Message = Snapshot | Watermark | Fitted
+Message = Snapshot | Watermark | Census | Fitted
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Message).decode

@@ -1,49 +1,121 @@
-"""The detectors, and which of them watch a family of events."""
+"""The detectors, and which of them watch a family of events.
 
-from drift_aware.schema.settings import Settings
+Others plug in by an entry point of the group ``drift_aware.detectors``: a callable that is given the family
+and the settings and returns detectors, often none.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import entry_points
+
+from drift_aware.schema.settings import DETECTORS_GROUP, Settings
 from drift_aware.streams.detectors.adwin import Adwin
 from drift_aware.streams.detectors.centroid import Centroid
-from drift_aware.streams.detectors.contract import Detector, Pane, Subject
-from drift_aware.streams.detectors.limits import Drop, Limit
+from drift_aware.streams.detectors.contract import Detector, Explanation, Pane, Subject
+from drift_aware.streams.detectors.embedding import EmbeddingShift
+from drift_aware.streams.detectors.limits import Bound, Confirmed, Plain
+from drift_aware.streams.detectors.shift import Shift
 from drift_aware.streams.measures import (
     ACCURACY,
     ERROR_RATE,
     FEEDBACK,
+    INTENT,
     METRICS,
     REFUSAL_RATE,
     TOXICITY_RATE,
 )
+from drift_aware.streams.reference import Reference
+from drift_aware.streams.summary import Summary
 
-__all__ = ["NAMES", "Adwin", "Centroid", "Detector", "Drop", "Limit", "Pane", "Subject", "detectors_for"]
+__all__ = [
+    "Adwin",
+    "Bound",
+    "Centroid",
+    "Confirmed",
+    "Detector",
+    "EmbeddingShift",
+    "Explanation",
+    "Pane",
+    "Plain",
+    "Shift",
+    "Subject",
+    "detectors_for",
+    "on_budget",
+]
 
-NAMES = ("limit", "drop", "centroid", "adwin")
+Plugin = Callable[[str, Settings], list[Detector]]
 # 5, 10 and 15 points of accuracy are one, two and three thresholds.
 _POINTS = (2.0, 3.0)
+_STEPS = (1.5, 2.0)
 
 
-def detectors_for(family: str, settings: Settings) -> list[Detector]:
+def detectors_for(
+    family: str, settings: Settings, reference: Reference | None = None, base: Summary | None = None
+) -> list[Detector]:
     """New detectors for a family of events.
 
-    ``settings.detectors`` names what to switch off with a leading minus; naming ``adwin`` lets it page.
+    Args:
+        family: of which events.
+        settings: ``detectors`` names what to switch on, and with a leading minus what to switch off; naming
+            ``adwin`` lets it page.
+        reference: what embeddings are compared with; without one they have no detectors.
+        base: the baseline to begin with, if it is not learned from the first panes.
     """
-    limits = settings.limits
-    samples, confirm = limits.min_samples, limits.confirm
-    found: list[Detector] = []
-    if family == "interaction":
-        found += [
-            Limit(REFUSAL_RATE, limits.refusal_rate, "above", samples, confirm),
-            Limit(TOXICITY_RATE, limits.toxicity_rate, "above", samples, confirm),
-            Limit(ERROR_RATE, limits.error_rate, "above", samples, confirm),
-        ]
-    elif family == "feedback":
-        found.append(Drop(FEEDBACK, limits.feedback_drop, samples, confirm))
-    elif family == "evaluation":
-        found += [
-            Drop(ACCURACY, limits.accuracy_drop_points, samples, confirm, _POINTS),
-            Limit(ACCURACY, limits.accuracy_min, "below", samples, confirm),
-        ]
-    else:
-        found.append(Centroid(family, limits.embedding_cosine, samples))
-    pages = "adwin" in settings.detectors
-    found += [Adwin(metric, pages) for metric in METRICS.values() if metric.family == family]
+    found = [*_own(family, settings, reference, base), *_plugged_in(family, settings)]
     return [detector for detector in found if f"-{detector.name}" not in settings.detectors]
+
+
+def on_budget(detector: Detector) -> bool:
+    """Whether a detector takes its share of the false-alarm budget."""
+    return isinstance(detector, Shift | Confirmed | EmbeddingShift)
+
+
+def _own(
+    family: str, settings: Settings, reference: Reference | None, base: Summary | None
+) -> Iterator[Detector]:
+    budget, limits = settings.budget_ms, settings.limits
+    if family.startswith("embedding/"):
+        if reference is not None:
+            sizes = (limits.embedding_cosine, limits.psi)
+            yield EmbeddingShift(family, reference, budget, sizes)
+            yield Centroid(family, limits.embedding_cosine, limits.min_samples)
+        return
+    for metric in [*METRICS.values(), INTENT]:
+        if metric.family == family:
+            yield Shift(metric, budget, settings.hour_of_day_cells, limits.psi, base)
+    for bound, steps in _bounds(family, settings):
+        if limits.confirm:
+            yield Confirmed(bound, budget, steps)
+        else:
+            yield Plain(bound, limits.min_samples, steps)
+    for metric in METRICS.values():
+        if metric.family == family:
+            yield Adwin(metric, pages="adwin" in settings.detectors)
+
+
+def _bounds(family: str, settings: Settings) -> list[tuple[Bound, tuple[float, float]]]:
+    limits = settings.limits
+    bounds = {
+        "interaction": [
+            (Bound(REFUSAL_RATE, "above", limits.refusal_rate), _STEPS),
+            (Bound(TOXICITY_RATE, "above", limits.toxicity_rate), _STEPS),
+            (Bound(ERROR_RATE, "above", limits.error_rate), _STEPS),
+        ],
+        "feedback": [(Bound(FEEDBACK, "below", limits.feedback_drop, drop=True), _STEPS)],
+        "evaluation": [
+            (Bound(ACCURACY, "below", limits.accuracy_drop_points, drop=True), _POINTS),
+            (Bound(ACCURACY, "below", limits.accuracy_min), _STEPS),
+        ],
+    }
+    return bounds.get(family, [])
+
+
+@cache
+def _plugins() -> dict[str, Plugin]:
+    return {entry.name: entry.load() for entry in entry_points(group=DETECTORS_GROUP)}
+
+
+def _plugged_in(family: str, settings: Settings) -> Iterator[Detector]:
+    for name in settings.detectors:
+        if name in _plugins():
+            yield from _plugins()[name](family, settings)

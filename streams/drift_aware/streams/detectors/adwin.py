@@ -1,18 +1,19 @@
 """ADWIN as a second opinion on every scalar."""
 
+import math
+
 from river.drift import ADWIN
 
 from drift_aware.schema.alerts import Reading
-from drift_aware.streams.detectors.contract import Pane, Subject
-from drift_aware.streams.detectors.limits import subject
-from drift_aware.streams.measures import Metric, Rate
+from drift_aware.streams.detectors.contract import Pane, Stateless, Subject
+from drift_aware.streams.measures import Metric, Rate, noun
 
 DELTA = 1e-4
 # A pane is shown as so many values at most: ADWIN takes them one by one.
 MOST_VALUES = 500
 
 
-class Adwin:
+class Adwin(Stateless):
     """Adaptive windowing (Bifet and Gavaldà, SDM 2007, https://doi.org/10.1137/1.9781611972771.42), by river.
 
     The order of events inside a pane is not kept, so a rate enters as hits and misses spread evenly over the
@@ -24,7 +25,7 @@ class Adwin:
     >>> from drift_aware.streams.summary import Summary
     >>> def pane(index, refusals):
     ...     counts = Summary({"events": 100, "refusals_known": 100, "refusals": refusals})
-    ...     return Pane(index, index + 1, counts, counts, index, counts)
+    ...     return Pane(index, index + 1, counts, [(index, counts)], counts)
     >>> detector = Adwin(REFUSAL_RATE)
     >>> [index for index in range(40) if detector.update(pane(index, 3 if index < 20 else 12)).fired]
     [23]
@@ -32,23 +33,16 @@ class Adwin:
 
     name = "adwin"
 
-    def __init__(self, metric: Metric, paging: bool = False) -> None:
+    def __init__(self, metric: Metric, pages: bool = False) -> None:
         self._metric, self._adwin = metric, _fresh()
-        about = subject(metric)  # severity stays at info: a flag has no size
+        # Severity stays at info: a flag has no size.
+        steps = (math.inf, math.inf)
         self.subject = Subject(
-            about.metric,
-            about.title,
-            about.noun,
-            about.kind,
-            about.suggests,
-            (99.0, 99.0),
-            paging,
-            adaptive=True,
+            metric.name, metric.title, noun(metric), metric.kind, metric.suggests, steps, pages, adaptive=True
         )
 
     def update(self, pane: Pane) -> Reading:
         """See ``Detector``."""
-        measure = self._metric.measure
         unit = _unit(self._metric, pane)
         for value in _values(self._metric, pane):
             self._adwin.update(value / unit)
@@ -61,7 +55,7 @@ class Adwin:
             state="firing" if fired else "ok",
             events=round(self._adwin.width),
             current=self._adwin.estimation * unit,
-            baseline_value=measure.value(pane.baseline) if measure.events(pane.baseline) else None,
+            baseline_value=_baseline(self._metric, pane),
             score=float(fired),
             threshold=1.0,
             fired=fired,
@@ -70,11 +64,6 @@ class Adwin:
             # River starts afresh at the next value; at once is the same, and leaves no flag to keep.
             self._adwin = _fresh()
         return reading
-
-    def rest(self, reading: Reading) -> float:
-        """See ``Detector``."""
-        del reading
-        return 0.0
 
     def text(self, value: float) -> str:
         """See ``Detector``."""
@@ -93,11 +82,17 @@ def _fresh() -> ADWIN:
     return ADWIN(delta=DELTA)
 
 
+def _baseline(metric: Metric, pane: Pane) -> float | None:
+    if pane.baseline is None or not metric.measure.events(pane.baseline):
+        return None
+    return metric.measure.value(pane.baseline)
+
+
 def _unit(metric: Metric, pane: Pane) -> float:
     """What values are divided by."""
-    if isinstance(metric.measure, Rate) or not metric.measure.events(pane.baseline):
+    if isinstance(metric.measure, Rate):
         return 1.0
-    return abs(metric.measure.value(pane.baseline)) or 1.0
+    return abs(_baseline(metric, pane) or 1.0)
 
 
 def _values(metric: Metric, pane: Pane) -> list[float]:
@@ -107,7 +102,7 @@ def _values(metric: Metric, pane: Pane) -> list[float]:
         return []
     value = measure.value(pane.summary)
     if not isinstance(measure, Rate):
-        return [value]
+        return [value] if pane.settled else []  # before, what values are divided by would move
     shown = min(events, MOST_VALUES)
     hits = round(value * shown)
     return [float((index + 1) * hits // shown - index * hits // shown) for index in range(shown)]

@@ -3,14 +3,27 @@
 import math
 
 from drift_aware.schema.alerts import Reading
-from drift_aware.streams.detectors.contract import Pane, Subject
+from drift_aware.streams.detectors.contract import Pane, Stateless, Subject
 from drift_aware.streams.summary import Summary, embedding_family
 
 # Of a mean of unit vectors; below it, directions cancel out and the rest is rounding.
 _SMALLEST_LENGTH = 1e-3
 
 
-class Centroid:
+def embedding_subject(family: str, what: str, latched: bool) -> Subject:
+    """The subject of an alert about a family of embeddings."""
+    kind, model = embedding_family(family)
+    return Subject(
+        f"{kind}_embedding",
+        f"the {what} of the {kind} embeddings of {model or 'an unnamed model'}",
+        "embeddings",
+        "embedding",
+        ("reindex", "notify"),
+        latched=latched,
+    )
+
+
+class Centroid(Stateless):
     """Cosine distance between the mean embedding of the window and that of the baseline.
 
     Two samples of the same traffic are never at distance zero. For unit vectors with mean m the sampling
@@ -28,7 +41,7 @@ class Centroid:
     >>> window = Summary()
     >>> for index in range(40):
     ...     window.add(summary(old if index < 10 else new, 20))
-    ...     if detector.update(Pane(index, index + 1, window, window, 0, baseline)).fired:
+    ...     if detector.update(Pane(index, index + 1, window, [(0, window)], baseline)).fired:
     ...         break
     >>> index
     34
@@ -37,25 +50,17 @@ class Centroid:
     name = "centroid"
 
     def __init__(self, family: str, limit: float, min_samples: int = 100) -> None:
-        kind, model = embedding_family(family)
-        self._limit, self._min_samples, self._channel = limit, min_samples, model
-        self.subject = Subject(
-            f"{kind}_embedding",
-            f"the centre of the {kind} embeddings of {model or 'an unnamed model'}",
-            "embeddings",
-            "embedding",
-            ("reindex", "notify"),
-        )
+        self._limit, self._min_samples = limit, min_samples
+        self.subject = embedding_subject(family, "centre", latched=False)
 
     def update(self, pane: Pane) -> Reading:
         """See ``Detector``."""
-        enough = pane.window.events >= self._min_samples
-        score = _distance(pane.window, pane.baseline) if enough else None
+        enough = pane.window.events >= self._min_samples and pane.baseline is not None
+        score = _distance(pane.window, pane.baseline) if enough and pane.baseline is not None else None
         fired = score is not None and score > self._limit
         return Reading(
             metric=self.subject.metric,
             detector=self.name,
-            channel=self._channel,
             state="firing" if fired else "ok" if enough else "no_data",
             events=pane.window.events,
             current=score,
@@ -66,22 +71,9 @@ class Centroid:
             message=None if enough else f"{pane.window.events} of {self._min_samples} events needed",
         )
 
-    def rest(self, reading: Reading) -> float:
-        """See ``Detector``."""
-        del reading
-        return 0.0
-
     def text(self, value: float) -> str:
         """See ``Detector``."""
         return f"a cosine distance of {value:.3f} from the baseline"
-
-    def dump(self) -> bytes:
-        """See ``Detector``."""
-        return b""
-
-    def load(self, state: bytes) -> None:
-        """See ``Detector``."""
-        del state
 
 
 def _distance(window: Summary, baseline: Summary) -> float:

@@ -1,37 +1,56 @@
 """What every detector does.
 
-A detector watches one metric of one segment. When a pane closes it is shown the pane, the recent window that
-ends with it, and the baseline, all as sums, and it gives a reading. It does no IO, keeps no clock, and its
-state goes into bytes and back, so that it survives its process.
+A detector watches one metric of one segment. When a pane closes it is shown the pane, the recent past, and
+the baseline, all as sums, and it gives a reading. It does no IO, keeps no clock, and its state goes into
+bytes and back, so that it survives its process.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
 
-from drift_aware.schema.alerts import ActionKind, AlertKind, Reading
-from drift_aware.streams.summary import Summary
+from drift_aware.schema.alerts import ActionKind, AlertKind, Contribution, Reading
+from drift_aware.streams.summary import Example, Summary, merge
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pane:
     """One closed pane of one family of events.
 
     Attributes:
         start: event time in milliseconds; ``end`` too.
-        summary: the pane alone.
-        window: the recent past, this pane included.
-        window_start: when the window begins.
-        baseline: what both are compared with.
+        summary: the pane alone; of a conversation only the first event (``conversations``).
+        steps: the recent past, this pane included, in steps of event time: start and sums of each.
+        baseline: what is compared with; None before the first pane of it.
+        settled: whether the baseline is complete; until then it grows.
+        granted_ms: event time granted so far to each monitor of the segment (``budget``).
     """
 
     start: int
     end: int
     summary: Summary
-    window: Summary
-    window_start: int
-    baseline: Summary
+    steps: Sequence[tuple[int, Summary]]
+    baseline: Summary | None
+    settled: bool = True
+    granted_ms: float = 0.0
+
+    @cached_property
+    def window(self) -> Summary:
+        """The recent past, this pane included, as one sum."""
+        return merge(step for _, step in self.steps)
+
+    @property
+    def window_start(self) -> int:
+        """When the recent past begins."""
+        return self.steps[0][0]
+
+    def since(self, onset: int) -> tuple[int, Summary]:
+        """The recent past from about an event time on, at least a step: where it begins, and its sum."""
+        recent = [(start, step) for start, step in self.steps if start >= onset] or [self.steps[-1]]
+        return recent[0][0], merge(step for _, step in recent)
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -41,9 +60,10 @@ class Subject(msgspec.Struct, frozen=True):
         metric: its name, as in readings.
         title: its name in a sentence.
         noun: what its events are called.
-        severity_steps: from how many thresholds on an alert is a warning, and critical.
+        severity_steps: from what strength on an alert is a warning, and critical.
         paging: false for a second opinion that wakes nobody.
         adaptive: it compares with its own recent past, so after a change it calms down at the new level.
+        latched: it says by itself when a drift is over; else an alert is over after a calm window.
     """
 
     metric: str
@@ -54,6 +74,19 @@ class Subject(msgspec.Struct, frozen=True):
     severity_steps: tuple[float, float] = (1.5, 2.0)
     paging: bool = True
     adaptive: bool = False
+    latched: bool = False
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What makes up a score.
+
+    Attributes:
+        parts: what moved; the shares add up to one.
+        examples: those of the interactions at hand that show it best, best first.
+    """
+
+    parts: list[Contribution] = []
+    examples: list[Example] = []
 
 
 class Detector(Protocol):
@@ -61,7 +94,7 @@ class Detector(Protocol):
 
     @property
     def name(self) -> str:
-        """The detector's own name: ``limit``, ``drop``, ``adwin``, ``centroid``."""
+        """The detector's own name: ``shift``, ``limit``, ``drop``, ``adwin``, ``centroid``."""
 
     @property
     def subject(self) -> Subject:
@@ -70,8 +103,8 @@ class Detector(Protocol):
     def update(self, pane: Pane) -> Reading:
         """Look at one closed pane. Called in the order of event time, each pane once."""
 
-    def rest(self, reading: Reading) -> float:
-        """The score that the baseline itself would have."""
+    def explain(self, pane: Pane, recent: Summary) -> Explanation:
+        """What makes up the drift of the recent past; asked once, when an alert opens."""
 
     def text(self, value: float) -> str:
         """A value of the metric as a person reads it."""
@@ -81,3 +114,20 @@ class Detector(Protocol):
 
     def load(self, state: bytes) -> None:
         """Go on from a dumped state."""
+
+
+class Stateless:
+    """What detectors without state have in common."""
+
+    def explain(self, pane: Pane, recent: Summary) -> Explanation:
+        """See ``Detector``."""
+        del pane
+        return Explanation(examples=sorted(recent.examples))
+
+    def dump(self) -> bytes:
+        """See ``Detector``."""
+        return b""
+
+    def load(self, state: bytes) -> None:
+        """See ``Detector``."""
+        del state

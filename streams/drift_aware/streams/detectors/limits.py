@@ -1,175 +1,194 @@
 """Limits: a rate beyond what it must not pass, a value too far below its baseline.
 
-With ``confirm`` a limit counts as passed only when chance alone would hardly have brought the window there:
-the one-sided confidence bound lies beyond it too. That is a bound for one look, not a promise over all looks.
+Confirmed, a limit is a monitor on the false-alarm budget: it speaks when the evidence says that the metric is
+beyond the limit, not when a sample happens to be. Unconfirmed, it is the plain comparison of the window.
 """
 
-import math
 from typing import Literal
 
-from drift_aware.schema.alerts import Reading
-from drift_aware.streams.detectors.contract import Pane, Subject
-from drift_aware.streams.measures import Metric, Rate
+import numpy as np
+
+from drift_aware.schema.alerts import Reading, State
+from drift_aware.streams.detectors.contract import Explanation, Pane, Stateless, Subject
+from drift_aware.streams.detectors.known_mean import KnownMean
+from drift_aware.streams.detectors.monitor import Monitor
+from drift_aware.streams.detectors.shift import counts_of
+from drift_aware.streams.evidence import Floats
+from drift_aware.streams.measures import Metric, Rate, noun
 from drift_aware.streams.summary import Summary
 
-# One-sided normal quantile of 1 - 1/2000.
-Z = 3.29
-_NOUNS = {"interaction": "interactions", "feedback": "ratings", "evaluation": "graded answers"}
+Side = Literal["above", "below"]
+_RATING_SCALE = 4.0  # stars between the best and the worst rating
 
 
-def wilson(hits: int, of: int, z: float = Z) -> tuple[float, float]:
-    """The score interval of a share (Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953).
+class Bound:
+    """Where the line is, and how far beyond it a value is.
 
-    >>> low, high = wilson(5, 100, z=1.96)
-    >>> round(low, 4), round(high, 4)
-    (0.0215, 0.1118)
+    Args:
+        metric: of what.
+        side: on which side of it values are bad.
+        limit: the value itself.
+        drop: if it is set, ``limit`` is how far below the baseline the line lies.
     """
-    share, weight = hits / of, z * z / of
-    middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / of + weight / (4 * of))
-    return middle - half, middle + half
+
+    def __init__(self, metric: Metric, side: Side, limit: float, drop: bool = False) -> None:
+        self.metric, self.above, self.limit, self.drop = metric, side == "above", limit, drop
+
+    def line(self, pane: Pane) -> float | None:
+        """The line in the metric's own unit; None while there is no baseline to drop from."""
+        if not self.drop:
+            return self.limit
+        measure, baseline = self.metric.measure, pane.baseline
+        if baseline is None or not pane.settled or not measure.events(baseline):
+            return None
+        return measure.value(baseline) - self.limit
+
+    def badness(self, value: float) -> float:
+        """A value on a scale from 0, the best there is, to 1, the worst."""
+        if isinstance(self.metric.measure, Rate):
+            return value if self.above else 1 - value
+        return (5 - value) / _RATING_SCALE
+
+    def beyond(self, pane: Pane, value: float) -> float | None:
+        """How bad a value is in limits: above 1 the limit is passed."""
+        line = self.line(pane)
+        if line is None:
+            return None
+        if self.drop:
+            return (line + self.limit - value) / self.limit
+        return value / line if self.above else (1 - value) / max(1 - line, 1e-9)
 
 
-def subject(metric: Metric, severity_steps: tuple[float, float] = (1.5, 2.0)) -> Subject:
-    """The subject of an alert about a metric."""
-    return Subject(
-        metric.name, metric.title, _NOUNS[metric.family], metric.kind, metric.suggests, severity_steps
-    )
+class _OnBound:
+    """What both kinds of limit have in common."""
 
-
-class _OnMetric:
-    """The parts that detectors without state share."""
-
-    name = "limit"
-
-    def __init__(self, metric: Metric, min_samples: int, confirm: bool, about: Subject) -> None:
-        self._metric, self._min_samples, self._confirm = metric, min_samples, confirm
-        self.subject = about
-
-    def rest(self, reading: Reading) -> float:
-        del reading
-        return 0.0
+    def __init__(self, bound: Bound, steps: tuple[float, float], latched: bool) -> None:
+        self._bound, self._metric = bound, bound.metric
+        self.name = "drop" if bound.drop else "limit"
+        self.subject = Subject(
+            self._metric.name,
+            self._metric.title,
+            noun(self._metric),
+            self._metric.kind,
+            self._metric.suggests,
+            steps,
+            latched=latched,
+        )
 
     def text(self, value: float) -> str:
+        """See ``Detector``."""
         return self._metric.text(value)
 
+    def _value(self, summary: Summary | None) -> float | None:
+        measure = self._metric.measure
+        return measure.value(summary) if summary is not None and measure.events(summary) else None
+
+
+class Confirmed(_OnBound):
+    """A limit that is passed beyond doubt, as far as the budget allows doubt.
+
+    Args:
+        bound: the line.
+        budget_ms: event time per false alarm.
+        steps: severity, see ``Subject``.
+
+    >>> from drift_aware.streams.measures import REFUSAL_RATE
+    >>> def pane(index, refusals):
+    ...     counts = Summary({"events": 100, "refusals_known": 100, "refusals": refusals})
+    ...     return Pane(index, index + 1, counts, [(0, counts)], None, granted_ms=float(index))
+    >>> detector = Confirmed(Bound(REFUSAL_RATE, "above", 0.05), budget_ms=20_000)
+    >>> [detector.update(pane(index, 4 if index < 50 else 9)).fired for index in range(80)].index(True)
+    56
+    """
+
+    def __init__(self, bound: Bound, budget_ms: float, steps: tuple[float, float] = (1.5, 2.0)) -> None:
+        super().__init__(bound, steps, latched=True)
+        channel = KnownMean(self.name, counts_of(bound.metric), _values(bound), self._worst)
+        self._monitor = Monitor([channel], budget_ms)
+
+    def update(self, pane: Pane) -> Reading:
+        """See ``Detector``."""
+        verdict = self._monitor.update(pane)
+        alarm = verdict.alarm
+        shown = pane.window if alarm is None else pane.since(alarm.onset)[1]
+        value = self._value(shown)
+        known = self._bound.line(pane) is not None
+        quiet: State = "ok" if known and value is not None else "no_data" if known else "warming_up"
+        return Reading(
+            metric=self._metric.name,
+            detector=self.name,
+            state="firing" if alarm is not None else quiet,
+            events=self._metric.measure.events(shown),
+            current=value,
+            baseline_value=self._value(pane.baseline),
+            score=verdict.ratio,
+            threshold=1.0,
+            evidence=verdict.days,
+            fired=alarm is not None,
+            onset=None if alarm is None else alarm.onset,
+            strength=None if value is None else self._bound.beyond(pane, value),
+        )
+
+    def explain(self, pane: Pane, recent: Summary) -> Explanation:
+        """See ``Detector``."""
+        del pane
+        return Explanation(examples=sorted(recent.examples))
+
     def dump(self) -> bytes:
-        return b""
+        """See ``Detector``."""
+        return self._monitor.dump()
 
     def load(self, state: bytes) -> None:
-        del state
+        """See ``Detector``."""
+        self._monitor.load(state)
 
-    def _value(self, summary: Summary) -> float | None:
-        return self._metric.measure.value(summary) if self._metric.measure.events(summary) else None
-
-    def _silent(self, pane: Pane) -> Reading | None:
-        """The reading while the window holds too little to say anything."""
-        events = self._metric.measure.events(pane.window)
-        if events >= self._min_samples:
-            return None
-        return Reading(
-            metric=self._metric.name,
-            detector=self.name,
-            state="no_data",
-            events=events,
-            current=self._value(pane.window),
-            baseline_value=self._value(pane.baseline),
-            message=f"{events} of {self._min_samples} events needed",
-        )
-
-    def _reading(self, pane: Pane, score: float, threshold: float, fired: bool) -> Reading:
-        return Reading(
-            metric=self._metric.name,
-            detector=self.name,
-            state="firing" if fired else "ok",
-            events=self._metric.measure.events(pane.window),
-            current=self._value(pane.window),
-            baseline_value=self._value(pane.baseline),
-            score=score,
-            threshold=threshold,
-            fired=fired,
-        )
+    def _worst(self, pane: Pane) -> float | None:
+        """The line on the scale of badness, kept off its ends, where no bet is possible."""
+        line = self._bound.line(pane)
+        return None if line is None else min(max(self._bound.badness(line), 1e-6), 1 - 1e-6)
 
 
-class Limit(_OnMetric):
-    """A rate that must not pass a limit, above or below.
-
-    The score is the rate, or for a lower limit what is missing to one, so that more is always worse.
+class Plain(Stateless, _OnBound):
+    """The comparison of the window with a limit, from ``min_samples`` events on.
 
     >>> from drift_aware.streams.measures import REFUSAL_RATE
     >>> def window(refusals, of):
     ...     counts = Summary({"events": of, "refusals_known": of, "refusals": refusals})
-    ...     return Pane(0, 1, counts, counts, 0, counts)
-    >>> detector = Limit(REFUSAL_RATE, 0.05)
-    >>> [detector.update(window(round(0.08 * n), n)).fired for n in (100, 300, 700)]
+    ...     return Pane(0, 1, counts, [(0, counts)], None)
+    >>> detector = Plain(Bound(REFUSAL_RATE, "above", 0.05), min_samples=100)
+    >>> [detector.update(window(*counts)).fired for counts in ((9, 90), (5, 100), (6, 100))]
     [False, False, True]
     """
 
-    def __init__(
-        self,
-        metric: Metric,
-        limit: float,
-        side: Literal["above", "below"] = "above",
-        min_samples: int = 100,
-        confirm: bool = True,
-    ) -> None:
-        super().__init__(metric, min_samples, confirm, subject(metric))
-        assert isinstance(metric.measure, Rate)
-        self._measure, self._limit, self._above = metric.measure, limit, side == "above"
+    def __init__(self, bound: Bound, min_samples: int, steps: tuple[float, float] = (1.5, 2.0)) -> None:
+        super().__init__(bound, steps, latched=False)
+        self._min_samples = min_samples
 
     def update(self, pane: Pane) -> Reading:
         """See ``Detector``."""
-        silent = self._silent(pane)
-        if silent is not None:
-            return silent
-        of = self._measure.events(pane.window)
-        hits = pane.window.counts.get(self._measure.hits, 0)
-        if not self._above:
-            hits = of - hits
-        threshold = self._limit if self._above else 1 - self._limit
-        bound = wilson(hits, of)[0] if self._confirm else hits / of
-        return self._reading(pane, hits / of, threshold, fired=bound > threshold)
+        events = self._metric.measure.events(pane.window)
+        value = self._value(pane.window)
+        score = self._bound.beyond(pane, value) if value is not None else None
+        enough = events >= self._min_samples
+        fired = enough and score is not None and score > 1.0
+        return Reading(
+            metric=self._metric.name,
+            detector=self.name,
+            state="firing" if fired else "ok" if enough and score is not None else "no_data",
+            events=events,
+            current=value,
+            baseline_value=self._value(pane.baseline),
+            score=score if enough else None,
+            threshold=1.0,
+            fired=fired,
+            message=None if enough else f"{events} of {self._min_samples} events needed",
+        )
 
-    def rest(self, reading: Reading) -> float:
-        """See ``Detector``."""
-        if reading.baseline_value is None:
-            return 0.0
-        return reading.baseline_value if self._above else 1 - reading.baseline_value
 
-
-class Drop(_OnMetric):
-    """A value that fell too far below its baseline: the drop is at least ``limit``.
-
-    Confirmed means that the drop is also larger than chance makes it: Z standard errors of the difference
-    between window and baseline (Welch 1947, https://doi.org/10.1093/biomet/34.1-2.28).
-    """
-
-    name = "drop"
-
-    def __init__(
-        self,
-        metric: Metric,
-        limit: float,
-        min_samples: int = 100,
-        confirm: bool = True,
-        severity_steps: tuple[float, float] = (1.5, 2.0),
-    ) -> None:
-        super().__init__(metric, min_samples, confirm, subject(metric, severity_steps))
-        self._limit = limit
-
-    def update(self, pane: Pane) -> Reading:
-        """See ``Detector``."""
-        silent = self._silent(pane)
-        if silent is not None:
-            return silent
-        measure = self._metric.measure
-        if not measure.events(pane.baseline):
-            return self._reading(pane, 0.0, self._limit, fired=False)
-        drop = measure.value(pane.baseline) - measure.value(pane.window)
-        chance = 0.0
-        if self._confirm:
-            chance = Z * math.sqrt(
-                measure.variance(pane.window) / measure.events(pane.window)
-                + measure.variance(pane.baseline) / measure.events(pane.baseline)
-            )
-        return self._reading(pane, drop, self._limit, fired=drop >= self._limit and drop > chance)
+def _values(bound: Bound) -> Floats:
+    """The badness of each bin of the metric, shape (bins,)."""
+    metric = bound.metric
+    if isinstance(metric.measure, Rate):
+        return np.array([bound.badness(0.0), bound.badness(1.0)])
+    assert metric.bins is not None
+    return np.array([bound.badness(place + 1.0) for place in range(metric.bins.number)])
