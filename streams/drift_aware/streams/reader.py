@@ -50,23 +50,41 @@ def record_of(message: Message) -> Input:
     )
 
 
-def read_each(settings: Settings, topic: str) -> Iterator[Input]:
+def read_each(settings: Settings, topic: str, since_ms: int | None = None) -> Iterator[Input]:
     """Every record of a topic up to its present end, partition by partition in order of arrival.
+
+    Args:
+        settings: where the broker is.
+        topic: its name.
+        since_ms: only what the broker took in from then on.
 
     Raises:
         Unreachable: as ``read_all``.
     """
-    with _Reader(settings, topic) as reader:
+    with _Reader(settings, topic, since_ms) as reader:
         yield from reader.to_the_end()
 
 
-def follow(settings: Settings, topic: str, stop: Flag, seen: Callable[[Input], None]) -> None:
+def follow(
+    settings: Settings, topic: str, stop: Flag, seen: Callable[[Input], None], at_end: Flag | None = None
+) -> None:
     """Show every record of a topic, from the first on, until told to stop.
+
+    Args:
+        settings: where the broker is.
+        topic: its name.
+        stop: set to end.
+        seen: given each record.
+        at_end: set once all that was there at first is shown.
 
     Raises:
         Unreachable: as ``read_all``.
     """
     with _Reader(settings, topic) as reader:
+        if at_end is not None:
+            for record in reader.to_the_end():
+                seen(record)
+            at_end.set()
         while not stop.is_set():
             for record in reader.poll():
                 seen(record)
@@ -75,8 +93,8 @@ def follow(settings: Settings, topic: str, stop: Flag, seen: Callable[[Input], N
 class _Reader:
     """A consumer on all partitions of a topic, outside any group."""
 
-    def __init__(self, settings: Settings, topic: str) -> None:
-        self._settings, self._topic = settings, topic
+    def __init__(self, settings: Settings, topic: str, since_ms: int | None = None) -> None:
+        self._settings, self._topic, self._since_ms = settings, topic, since_ms
         self._consumer = Consumer(
             settings.kafka.client()
             | {
@@ -148,4 +166,10 @@ class _Reader:
         if metadata.error is not None:
             raise Unreachable(f"no topic {self._topic}; run: drift-aware topics create")
         # The offset is absolute where the beginning can be told, or the reset setting finds it.
-        self._consumer.assign([TopicPartition(self._topic, each, 0) for each in metadata.partitions])
+        starts = [TopicPartition(self._topic, each, 0) for each in metadata.partitions]
+        if self._since_ms is not None:
+            asked = [
+                TopicPartition(self._topic, each, max(0, self._since_ms)) for each in metadata.partitions
+            ]
+            starts = self._consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS)
+        self._consumer.assign(starts)

@@ -8,6 +8,7 @@ batch.
 """
 
 from dataclasses import dataclass
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -77,6 +78,7 @@ class Reference:
     """See the module.
 
     Attributes:
+        id: tells references apart.
         dim: d, of the vectors on the grid.
         clusters: how many clusters there are.
         groups: cluster to group, shape (clusters,).
@@ -88,6 +90,7 @@ class Reference:
 
     def __init__(self, packed: Packed) -> None:
         self.packed = packed
+        self.id = format(crc32(packed.centroids + packed.mean), "08x")
         self.dim = packed.dim
         self._centroids = np.frombuffer(packed.centroids, "<i2").astype(np.float64).reshape(-1, packed.dim)
         self._log_weights = np.log(np.frombuffer(packed.weights))

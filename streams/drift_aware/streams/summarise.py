@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from drift_aware.schema.alerts import Baseline
 from drift_aware.schema.envelope import DeadLetter
 from drift_aware.schema.events import Event, Kind
 from drift_aware.schema.segments import ALL, OTHER, segment
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import SOURCES, SUMMARIES
+from drift_aware.streams.baseline import reference_of
 from drift_aware.streams.conversations import Conversations
 from drift_aware.streams.intake import Intake, Label, Measured, time_of
 from drift_aware.streams.panes import IDLE, NEVER, Clock, Source
@@ -37,6 +39,7 @@ from drift_aware.streams.summary import (
     again,
     family,
     is_again,
+    is_total,
     summarise_events,
     unpack,
 )
@@ -53,8 +56,6 @@ KEEP_SENT_SECONDS = 60.0
 # Stands for the pane of an event whose own pane is closed: it counts in the totals only.
 _LATE = -1
 _OPEN = "@open"  # no segment is called so: their names begin with a dimension
-# What scoring adds to the counts is no total.
-_NO_TOTALS = frozenset({"scored", "silhouette_grid"})
 _KINDS: dict[str, Kind] = {topic.name: kind for kind, topic in SOURCES.items()}
 # What a kind's events are called in the totals.
 TOTAL: dict[Kind, str] = {
@@ -148,9 +149,17 @@ class Summarise:
         self._marks_sent: dict[int, dict[Kind, int]] = {}
         self._references: dict[tuple[str, str], Reference] = {}
 
-    def refer(self, segment_name: str, family_name: str, reference: Reference) -> None:
-        """Score the embeddings of a segment against a reference from now on."""
-        self._references[segment_name, family_name] = reference
+    def compare_with(self, baseline: Baseline) -> None:
+        """Score the embeddings of a segment against a baseline from now on; other families have no scores."""
+        reference = reference_of(baseline)
+        if reference is not None:
+            self._references[baseline.segment, baseline.family] = reference
+
+    def open_after(self, partition: int, time: int) -> set[int]:
+        """The panes of a partition that an event time has not closed."""
+        states = [state for source, state in self._sources.items() if source.partition == partition]
+        panes = {pane for state in states for _, pane in state.panes}
+        return {pane for pane in panes if self._clock.closes_at(pane) > time}
 
     def restore(self, partition: int, rows: Iterable[tuple[bytes, bytes]], notes: dict[str, bytes]) -> None:
         """Take over a partition; every open pane and the watermarks count as unsent."""
@@ -185,8 +194,13 @@ class Summarise:
     def fold(self, record: Input) -> list[DeadLetter]:
         """Count one record; what cannot be counted comes back."""
         kind = _KINDS[record.topic]
-        state = self._sources[Source(kind, record.partition)]
         measured, dead = self._intake.read(kind, record)
+        self.count(Source(kind, record.partition), record.offset, measured, len(dead))
+        return dead
+
+    def count(self, source: Source, offset: int, measured: list[Measured], dead: int = 0) -> None:
+        """Count the events of one record, as ``fold`` does once it has read them."""
+        state = self._sources[source]
         panes: dict[tuple[str, int], _Pane] = {}
         for (segment_name, pane, name), members in self._grouped(state, measured).items():
             everything = panes.setdefault((ALL, pane), _Pane())
@@ -197,9 +211,14 @@ class Summarise:
                 if reference not in made:
                     made[reference] = _counted(name, members, reference)
                 panes.setdefault((counted_in, pane), _Pane()).add(made[reference])
-        self._add_to_panes(state, panes, record.offset)
-        self._add_to_totals(state, _totals(kind, panes, len(dead)), record.offset)
-        return dead
+        self._add_to_panes(state, panes, offset)
+        self._add_to_totals(state, _totals(source.kind, panes, dead), offset)
+
+    def pass_time(self, partition: int, ts: int) -> None:
+        """All sources of a partition have come as far as an event time, whatever their last event."""
+        for kind in SOURCES:
+            state = self._sources[Source(kind, partition)]
+            state.watermark = max(state.watermark, ts)
 
     def changes(self, partition: int) -> Changes:
         """Rows and snapshots of all that was counted since the last call."""
@@ -353,7 +372,7 @@ def _totals(kind: Kind, panes: dict[tuple[str, int], _Pane], dead: int) -> dict[
             if is_again(family_name):
                 continue
             for name, count in summary.counts.items():
-                if name not in _NO_TOTALS:
+                if is_total(name):
                     total = TOTAL[kind] if name == "events" else name
                     counts[total] = counts.get(total, 0) + count
             if pane == _LATE:

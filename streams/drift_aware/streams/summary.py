@@ -40,6 +40,8 @@ _WORDS = 12
 _READ_CHARACTERS = 240
 _LONGEST_ID = 100
 _AGAIN = "#again"
+_SCORED = "scored/"
+_SILHOUETTE = "silhouette_grid"
 _WORD = re.compile(r"[^\W\d_]{3,20}")
 
 Histogram = dict[int, int]
@@ -237,16 +239,26 @@ def summarise_events(
     if rows:
         together = np.stack(rows)
         summary.vector = together.sum(axis=0, dtype=np.int64)
-        scores = reference.score(together) if reference is not None else None
-    if scores is not None:
-        _add_scores(summary, scores)
+        if reference is not None:
+            scores = reference.score(together)
+            _add_scores(summary, scores, scored_by(reference))
     summary.examples = set(nsmallest(EXAMPLES, _examples(events, scores)))
     return summary
 
 
-def _add_scores(summary: Summary, scores: Scores) -> None:
-    summary.counts["scored"] = len(scores.novelty)
-    summary.counts["silhouette_grid"] = int(scores.silhouette.sum())
+def scored_by(reference: Reference) -> str:
+    """The count of vectors that a reference has scored. Scores of another one mean nothing to it."""
+    return f"{_SCORED}{reference.id}"
+
+
+def is_total(name: str) -> bool:
+    """Whether a count is worth adding up for ever: those of scores depend on when a baseline came."""
+    return not name.startswith(_SCORED) and name != _SILHOUETTE
+
+
+def _add_scores(summary: Summary, scores: Scores, counted_as: str) -> None:
+    summary.counts[counted_as] = len(scores.novelty)
+    summary.counts[_SILHOUETTE] = int(scores.silhouette.sum())
     for name, places in (
         ("novelty", scores.novelty),
         ("cluster", scores.cluster),

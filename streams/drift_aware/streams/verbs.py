@@ -1,19 +1,17 @@
-"""``worker``, ``baseline``, ``status`` and ``alerts``."""
+"""``worker``, ``status`` and ``alerts``; the verbs of baselines and of files have modules of their own."""
 
 from typing import Annotated
 
 import msgspec
-import structlog
 import typer
 
-from drift_aware.schema.alerts import Alert, Baseline
+from drift_aware.schema.alerts import Alert
 from drift_aware.schema.topics import ALERTS
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
-from drift_aware.streams import baseliner, reader
+from drift_aware.streams import baseline_verbs, reader, replay_verbs
 from drift_aware.streams import status as status_module
 from drift_aware.streams.stage import Input
 
-_log = structlog.get_logger(__name__)
 _json = msgspec.json.Encoder().encode
 _alert = msgspec.json.Decoder(Alert).decode
 
@@ -23,10 +21,8 @@ def register(app: typer.Typer) -> None:
     app.command("worker")(worker)
     app.command("status")(status)
     app.command("alerts")(alerts)
-    group = typer.Typer(help="What current traffic is compared with.", no_args_is_help=True)
-    group.command("watch")(watch_baselines)
-    group.command("list")(list_baselines)
-    app.add_typer(group, name="baseline")
+    baseline_verbs.register(app)
+    replay_verbs.register(app)
 
 
 def worker(config: ConfigOption = None) -> None:
@@ -77,26 +73,3 @@ def alerts(
         show(record)
     if not seen and not json:
         print("no alerts")
-
-
-def watch_baselines(config: ConfigOption = None) -> None:
-    """Fit baselines on the first events of each segment, until stopped."""
-    settings = start(config)
-    _log.info("watching for segments without a baseline")
-    baseliner.watch(settings, stop_on_signals(), _log_fitted)
-
-
-def list_baselines(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Show the baselines in force."""
-    found = sorted(baseliner.catalogue(start(config)), key=lambda each: (each.segment, each.family))
-    for each in found:
-        if json:
-            print(_json(each).decode())
-        else:
-            print(f"{each.segment:40} {each.family:40} {each.events:>8,} events  {each.id}")
-    if not found and not json:
-        print("no baselines yet")
-
-
-def _log_fitted(baseline: Baseline) -> None:
-    _log.info("baseline fitted", segment=baseline.segment, family=baseline.family, events=baseline.events)

@@ -26,6 +26,7 @@ from drift_aware.schema.topics import (
     WORKER_APP,
     require,
 )
+from drift_aware.streams.catalogue import Follower
 from drift_aware.streams.cursor import Cursor, Positions
 from drift_aware.streams.detect import Detect
 from drift_aware.streams.labels import label
@@ -52,8 +53,10 @@ def run(settings: Settings) -> None:
     registry = CollectorRegistry()
     # Faust makes itself a folder even when its tables are in memory.
     with tempfile.TemporaryDirectory(prefix="drift-aware-worker-") as folder:
-        app = build(settings, registry, folder)
+        summarise = Summarise(settings, label)
+        app = build(settings, summarise, registry, folder)
         _serve(settings.prometheus_port, registry)
+        Follower(settings, summarise.compare_with).start()
         worker = faust.Worker(
             app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
         )
@@ -70,18 +73,19 @@ def _serve(port: int, registry: CollectorRegistry) -> None:
         raise SettingsError(f"no metrics on port {port}: {error.strerror}; set PROMETHEUS_PORT") from None
 
 
-def build(settings: Settings, registry: CollectorRegistry, folder: str) -> Any:
+def build(settings: Settings, summarise: Summarise, registry: CollectorRegistry, folder: str) -> Any:
     """The Faust app.
 
     Args:
         settings: everything.
+        summarise: the first stage.
         registry: where its metrics go.
         folder: for Faust; stays empty.
     """
     app = _app(settings, folder)
     metrics = WorkerMetrics(registry)
     positions = Positions(app)
-    summarise, detect = Summarise(settings, label), Detect(settings, metrics.observe)
+    detect = Detect(settings, metrics.observe)
     sources = [topic.name for topic in SOURCES.values()]
     first = positions.add(summarise, _table(app, PANES_TABLE, settings), sources, metrics.failed)
     second = positions.add(detect, _table(app, MONITORS_TABLE, settings), [SUMMARIES.name], metrics.failed)

@@ -18,7 +18,7 @@ from drift_aware.streams.detectors.tilts import TailTilts
 from drift_aware.streams.evidence import Floats
 from drift_aware.streams.predictive import dense
 from drift_aware.streams.reference import Reference
-from drift_aware.streams.summary import Summary
+from drift_aware.streams.summary import Summary, scored_by
 
 # The reference's own counts stand for so much less than later ones: they come from vectors that also shaped
 # the bins. With more, the promise breaks on queries that were not used to choose it.
@@ -122,7 +122,9 @@ def channels(reference: Reference) -> list[Channel]:
     groups = MIX_TRUST * _grouped(reference.groups, reference.cluster_counts)
     half = np.full_like(groups, MIX_TRUST / 2)
     return [
-        Categorical("novelty", _scored("novelty", bins), even, TailTilts(), hourly=False, base=seen),
+        Categorical(
+            "novelty", _scored(reference, "novelty", bins), even, TailTilts(), hourly=False, base=seen
+        ),
         Level(reference),
         Mix("mix", _mix(reference), half, base=groups),
     ]
@@ -134,18 +136,19 @@ def _even(counts: Floats) -> Floats:
     return prior
 
 
-def _scored(histogram: str, bins: int) -> Callable[[Summary], Floats]:
+def _scored(reference: Reference, histogram: str, bins: int) -> Callable[[Summary], Floats]:
     """Reads scores, but none of a pane that was partly counted before the reference was there."""
+    by_this = scored_by(reference)
 
     def counts(summary: Summary) -> Floats:
-        scored = summary.counts.get("scored", 0) == summary.events
+        scored = summary.counts.get(by_this, 0) == summary.events
         return dense(summary.histograms.get(histogram, {}) if scored else {}, bins)
 
     return counts
 
 
 def _mix(reference: Reference) -> Callable[[Summary], Floats]:
-    by_cluster = _scored("cluster", reference.clusters)
+    by_cluster = _scored(reference, "cluster", reference.clusters)
     return lambda summary: _grouped(reference.groups, by_cluster(summary))
 
 
