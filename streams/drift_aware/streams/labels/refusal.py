@@ -1,9 +1,11 @@
 r"""Does an answer refuse?
 
-A refusal says so at its beginning, so only the head of an answer is read: the first HEAD characters after
-Markdown, quotes and a speaker's name are taken off, blanks are folded and letters lowered. The patterns
-name the ways an assistant declines: it cannot, it will not, it regrets and then does not, it is not able or
-not allowed to, it cites what it is or what it was made for.
+A refusal says so at its beginning, so only the head of an answer is read, and the patterns of ``phrases``
+decide. A partial refusal, which declines and then helps with a part or with something else, is a refusal
+too: its head says the same, and the person who asked did not get what was asked for.
+
+Two implementations take the same decisions: one union of all patterns for ``re``, always there, and
+Hyperscan, where it is installed, which scans the heads of a whole batch at once.
 
 >>> is_refusal("I'm sorry, but I can't help with that.")
 True
@@ -12,68 +14,108 @@ False
 """
 
 import re
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from threading import Lock
+from typing import Any
+
+from drift_aware.streams.labels.phrases import REFUSALS
 
 HEAD = 220
+# Read first; blanks and decoration seldom eat more than the 36 characters to spare. Then up to _MOST.
+_FIRST = 256
+_MOST = 1024
+_MARKS = " >#`_~\"'-\u201c\u201d\u2022"
+_SPEAKERS = ("assistant:", "ai:", "answer:", "response:", "model:", "bot:")
 
-_DECORATION = re.compile(
-    r"^(?:[\s>*_#`\"'\u201c\u201d\u2018\u2019\-]|(?:assistant|ai|answer)\s*:)+", re.IGNORECASE
-)
-_STRAIGHT = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
-
-_CANNOT = r"(?:can(?:no|')t|can not|couldn't|could not|won't|will not|would not|wouldn't|must not)"
-_UNABLE = (
-    r"(?:unable|not (?:able|allowed|permitted|comfortable|going|in a position|programmed|designed|willing))"
-)
-_DO = (
-    r"(?:help|assist|provide|give|offer|comply|fulfil|fulfill|answer|share|create|write|generate|do|discuss|"
-    r"support|engage|participate|recommend|advise|endorse|encourage|condone|promote|complete|continue|tell|"
-    r"say|explain|describe|produce|make|respond|suggest|teach|process|satisfy|access|show|facilitate|"
-    r"disclose|reveal|speak|predict|speculate|confirm|verify|express|diagnose|in good conscience)"
-)
-_ADVERB = r"(?:(?:\w+ly|just|also|even|either|in good conscience) )?"
-_FIRMLY = r"(?:(?:respectfully|politely|firmly|strongly) )?"
-_AM = r"(?:i'm|i am|we're|we are)"
-
-_PATTERNS = (
-    rf"\b(?:i|we) (?:am sorry,? )?(?:but )?{_CANNOT} {_ADVERB}{_DO}\b",
-    rf"\b{_AM} (?:\w+ )?{_UNABLE} (?:to|with)\b",
-    rf"^(?:{_AM} )?(?:so |very |really |deeply |truly )?"
-    r"(?:sorry|apologi[sz]e|my apologies|i apologi[sz]e|unfortunately|regrettably)"
-    rf"[^.]{{0,60}}?\b(?:{_CANNOT}|{_UNABLE}|don't|do not|isn't|is not|against|no information)\b",
-    rf"\bi (?:must|have to|need to|will have to|would have to|'ll have to) {_FIRMLY}"
-    r"(?:decline|refuse|pass on)\b",
-    rf"\bi {_FIRMLY}(?:decline|refuse) to\b",
-    r"\bas (?:an?|your) "
-    r"(?:ai|artificial intelligence|(?:large )?language model|assistant|helpful|responsible)"
-    r"[^.]{0,80}?\b(?:can(?:no|')t|can not|do not|don't|unable|not able|"
-    r"not (?:be )?(?:appropriate|capable|possible)|would be)\b",
-    r"\b(?:goes|is|would be|are|be) against (?:my|our|the|ethical|all) (?:\w+ )?"
-    r"(?:guidelines|polic(?:y|ies)|programming|principles|values|purpose|terms|rules|law|ethic\w*)\b",
-    r"\bi do(?:n't| not) (?:feel comfortable|"
-    r"think (?:it|that)(?:'s| is| would be) (?:appropriate|ethical|right)|"
-    r"(?:have|possess) (?:the ability|access|personal|enough)|"
-    r"(?:provide|support|condone|promote|endorse|encourage|engage|assist|participate))",
-    r"\b(?:it is|it's|it would be|that is|that's|this is) (?:not |never )(?:appropriate|ethical|acceptable|"
-    r"right|legal|possible for me|something i(?:'m| am| can)|okay|ok|safe|within my)\b",
-    r"\b(?:it is|it's|it would be|that is|that would be) "
-    r"(?:inappropriate|unethical|illegal|irresponsible|wrong|harmful)(?: and \w+)? (?:to|for me)\b",
-    r"\bmy (?:purpose|role|goal|programming|guidelines|training|primary function)[^.]{0,60}?"
-    r"\b(?:not|prohibit\w*|prevent\w*|restrict\w*|forbid\w*)\b",
-    r"\bi(?:'m| am) (?:here|designed|programmed|trained|built) to [^.]{0,90}?"
-    r"\b(?:but|so|not|rather than|and (?:can(?:no|')t|won't))\b"
-    r"[^.]{0,60}?\b(?:can(?:no|')t|not|won't|unable)\b",
-    r"^no(?:,|\.| )+(?:i|it|that|this|you should not|you shouldn't|absolutely)\b"
-    r"[^.]{0,60}?\b(?:not|can't|cannot|won't|never|illegal|unethical)\b",
-)
-_REFUSAL = re.compile("|".join(f"(?:{pattern})" for pattern in _PATTERNS))
+# Asking for a word's beginning once, not in each pattern, takes a seventh of the time.
+_search = re.compile(rf"\b(?:{'|'.join(REFUSALS)})").search
 
 
 def is_refusal(answer: str) -> bool:
-    """Whether the answer declines to do what it was asked."""
-    return _REFUSAL.search(_head(answer)) is not None
+    """Whether the answer declines to do what it was asked, wholly or in part."""
+    return _search(head(answer)) is not None
 
 
-def _head(answer: str) -> str:
-    # Blanks may eat into the head, so four times its length is read before they are folded.
-    text = _DECORATION.sub("", answer[: 4 * HEAD].translate(_STRAIGHT))
-    return " ".join(text.split()).lower()[:HEAD]
+def refusals(answers: Sequence[str]) -> list[bool]:
+    """What ``is_refusal`` says of each answer; with Hyperscan, several times faster on 50 or more."""
+    heads = [head(answer) for answer in answers]
+    return (quick() or plain)(heads)
+
+
+def head(answer: str) -> str:
+    """The first HEAD characters in lower case, without Markdown, quotes, a speaker's name or extra blanks."""
+    folded = _fold(answer[:_FIRST])
+    if len(folded) < HEAD and len(answer) > _FIRST:
+        folded = _fold(answer[:_MOST])
+    return folded[:HEAD]
+
+
+def plain(heads: Sequence[str]) -> list[bool]:
+    """Which heads refuse, by ``re``."""
+    return [_search(each) is not None for each in heads]
+
+
+@cache
+def quick() -> Callable[[Sequence[str]], list[bool]] | None:
+    """Which heads refuse, by Hyperscan; None where it is not installed or does not run on this processor."""
+    if find_spec("hyperscan") is None:
+        return None
+    hyperscan = import_module("hyperscan")
+    try:
+        return _Hyperscan(hyperscan).scan
+    except hyperscan.ArchitectureError:
+        return None
+
+
+class _Hyperscan:
+    """All patterns as one automaton over heads joined by line breaks; no head holds one itself."""
+
+    def __init__(self, hyperscan: Any) -> None:
+        patterns = [_of_one_line(pattern).encode() for pattern in REFUSALS]
+        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        self._database.compile(expressions=patterns, flags=hyperscan.HS_FLAG_MULTILINE)
+        # Two scans at once may not share the scratch space.
+        self._lock = Lock()
+
+    def scan(self, heads: Sequence[str]) -> list[bool]:
+        refused = [False] * len(heads)
+        lines: list[str] = []
+        ends: list[int] = []
+        end = -1
+        for row, line in enumerate(heads):
+            if not line.isascii():
+                # To Hyperscan a letter outside ASCII is two bytes and no \w.
+                refused[row] = _search(line) is not None
+                line = ""
+            lines.append(line)
+            end += len(line) + 1
+            ends.append(end)
+        hits: list[int] = []
+        with self._lock:
+            self._database.scan("\n".join(lines).encode(), _note, context=hits)
+        for hit in hits:
+            refused[bisect_left(ends, hit)] = True
+        return refused
+
+
+def _of_one_line(pattern: str) -> str:
+    # Only the negated class could match across a line break; and Hyperscan takes no ^ inside a group.
+    pattern = pattern.replace("[^.]", r"[^.\n]")
+    return pattern if pattern.startswith("^") else rf"\b(?:{pattern})"
+
+
+def _note(_pattern: int, _begin: int, end: int, _flags: int, hits: list[int]) -> None:
+    hits.append(end)
+
+
+def _fold(text: str) -> str:
+    if not text.isascii():
+        text = text.replace("\u2019", "'").replace("\u2018", "'")
+    folded = " ".join(text.replace("*", "").split()).lower().lstrip(_MARKS)
+    while folded.startswith(_SPEAKERS):
+        folded = folded.partition(":")[2].lstrip(_MARKS)
+    return folded
