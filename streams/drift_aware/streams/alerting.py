@@ -1,4 +1,4 @@
-"""The life of an alert: it opens once, is updated when it grows worse, and resolves when the drift is over.
+"""The life of an alert: it opens once, is updated as it grows worse or old, and resolves when the drift ends.
 
 A detector on the false-alarm budget says itself when a drift began and when it is over. For the others, half
 of the threshold is the line that decides: above it a score is rising, and there the change is thought to have
@@ -85,7 +85,7 @@ def follow(
     elif track.rising_since is None:
         track.rising_since = pane.window_start if reading.fired else pane.start
     if track.firing:
-        return _continue(track, detector, reading, pane, rising)
+        return _continue(track, context, detector, reading, pane, rising)
     if reading.fired:
         return _open(track, context, detector, reading, pane, paging)
     return None
@@ -132,7 +132,9 @@ def _onset(track: Track, reading: Reading, pane: Pane) -> int:
     return track.rising_since if track.rising_since is not None else pane.start
 
 
-def _continue(track: Track, detector: Detector, reading: Reading, pane: Pane, rising: bool) -> Alert | None:
+def _continue(
+    track: Track, context: Context, detector: Detector, reading: Reading, pane: Pane, rising: bool
+) -> Alert | None:
     alert = track.alert
     assert alert is not None
     if rising:
@@ -142,19 +144,23 @@ def _continue(track: Track, detector: Detector, reading: Reading, pane: Pane, ri
     calm = track.calm_since is not None and track.calm_since <= pane.window_start
     over = not reading.fired if detector.subject.latched else calm
     severity = max(alert.severity, _severity(detector, reading), key=_ORDER.__getitem__)
-    if not over and (severity == alert.severity or not reading.fired):
+    if not over and not (reading.fired and (severity != alert.severity or _is_old(alert, pane))):
         return None
-    status: AlertStatus = "resolved" if over else "firing"
-    moment = _moment(alert.segment, status, alert.onset, detector, reading, pane)
-    share = moment["score"] / alert.score if alert.score else 0.0
+    shown = {"contributions": []} if over else _explained(context, detector, reading, pane, alert.onset)
     track.alert = msgspec.structs.replace(
         alert,
         revision=alert.revision + 1,
         severity=alert.severity if over else severity,
-        contributions=[Contribution(part.name, part.share * share) for part in alert.contributions],
-        **moment,
+        **shown,
+        **_moment(alert.segment, "resolved" if over else "firing", alert.onset, detector, reading, pane),
     )
     return track.alert
+
+
+def _is_old(alert: Alert, pane: Pane) -> bool:
+    """Whether an open alert deserves a new revision: its drift has lasted much longer, and a window more."""
+    passed = pane.end - alert.ts
+    return passed >= max(3 * (alert.ts - alert.onset), pane.end - pane.window_start)
 
 
 def alert_id(context: Context, detector: Detector, onset: int) -> str:
@@ -226,7 +232,7 @@ def _sentence(segment: str, status: AlertStatus, onset: int, detector: Detector,
 def _seldom(days: float) -> str:
     """How seldom chance alone brings the like, in words.
 
-    >>> _seldom(0.5), _seldom(45.0), _seldom(4000.0)
+    >>> _seldom(0.5), _seldom(45.0), _seldom(3700.0)
     ('less than once in 12 hours', 'less than once in 45 days', 'less than once in 10 years')
     """
     if days < 2:

@@ -19,6 +19,8 @@ Policy = Literal["first", "pinned", "rolling"]
 SEED = 0
 # A reference gains nothing from more vectors, and its process must hold them all.
 MOST_VECTORS = 20_000
+# So many examples are kept of a baseline: against them the words of a drift stand out.
+BACKGROUND = 240
 
 _encode = msgspec.msgpack.Encoder().encode
 _packed = msgspec.msgpack.Decoder(Packed).decode
@@ -65,7 +67,7 @@ class Growing:
         self._since = self._since or start
         self._until = end
         self.sums.add(summary)
-        self.sums.trim()
+        self.sums.trim(BACKGROUND)
 
     def fit(self, segment: str, family: str) -> Baseline:
         """The baseline; the same events make the same id."""
@@ -172,7 +174,7 @@ class _Stack:
 
     def add(self, part: Part) -> None:
         self._sums.add(part.sums)
-        self._sums.trim()
+        self._sums.trim(BACKGROUND)
         self._again.add(part.again)
         self._vectors += part.vectors
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 WORDS = 8
 _LEAST = 3  # texts that must hold a word
-_STRIKING = 2.5  # standard errors
+_STRIKING = 3.0  # standard errors
 
 
 def contrast_words(current: Sequence[str], background: Sequence[str]) -> list[str]:
@@ -19,7 +19,7 @@ def contrast_words(current: Sequence[str], background: Sequence[str]) -> list[st
         current: texts, each as its different words with blanks between.
         background: texts to set them against.
 
-    >>> contrast_words(["card stolen help"] * 6 + ["pay bill"] * 2, ["pay bill"] * 20)
+    >>> contrast_words(["card stolen help"] * 9 + ["pay bill"] * 2, ["pay bill"] * 40)
     ['card', 'help', 'stolen']
     """
     now, then = _counted(current), _counted(background)

@@ -7,7 +7,7 @@ import msgspec
 
 from drift_aware.schema.alerts import ActionKind, AlertKind
 from drift_aware.streams import bins
-from drift_aware.streams.summary import Summary
+from drift_aware.streams.summary import MARKS, Summary
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -76,6 +76,7 @@ class Metric(msgspec.Struct, frozen=True):
         title: how a sentence names it.
         bins: of a mean, the histogram of its values; a rate has its two counts.
         reshapes: whether its distribution may change while its mean stays.
+        mark: what an example has that shows it, as in ``summary.MARKS``.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Metric(msgspec.Struct, frozen=True):
     unit: str = ""
     bins: Bins | None = None
     reshapes: bool = False
+    mark: int = 0
 
     def text(self, value: float) -> str:
         """A value as a person reads it.
@@ -114,6 +116,7 @@ REFUSAL_RATE = Metric(
     Rate("refusals", "refusals_known"),
     "behavior",
     ("tune", "notify"),
+    mark=MARKS["refusals"],
 )
 TOXICITY_RATE = Metric(
     "toxicity_rate",
@@ -122,6 +125,7 @@ TOXICITY_RATE = Metric(
     Rate("toxic", "toxicity_known"),
     "behavior",
     ("safety", "notify"),
+    mark=MARKS["toxic"],
 )
 ERROR_RATE = Metric(
     "error_rate",
@@ -130,6 +134,7 @@ ERROR_RATE = Metric(
     Rate("errors", "events"),
     "operational",
     ("notify",),
+    mark=MARKS["errors"],
 )
 _OCTAVES = bins.OCTAVE_BINS
 TOXICITY = Metric(
@@ -140,6 +145,7 @@ TOXICITY = Metric(
     "behavior",
     ("safety", "notify"),
     bins=Bins("toxicity", bins.TOXICITY_BINS),
+    mark=MARKS["toxic"],
 )
 LATENCY = Metric(
     "latency_ms",
@@ -201,6 +207,7 @@ FEEDBACK = Metric(
     unit="stars",
     bins=Bins("rating", bins.RATING_BINS),
     reshapes=True,
+    mark=MARKS["rating"],
 )
 TASK_SUCCESS = Metric(
     "task_success_rate",
@@ -209,6 +216,7 @@ TASK_SUCCESS = Metric(
     Rate("task_successes", "tasks"),
     "behavior",
     ("tune", "notify"),
+    mark=MARKS["tasks"],
 )
 ACCURACY = Metric(
     "accuracy",

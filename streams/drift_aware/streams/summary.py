@@ -44,6 +44,10 @@ _SCORED = "scored/"
 _SILHOUETTE = "silhouette_grid"
 _WORD = re.compile(r"[^\W\d_]{3,20}")
 
+# What may be wrong with one event, by the count that it adds to.
+MARKS = {"refusals": 1, "toxic": 2, "errors": 4, "rating": 8, "tasks": 16}
+_UNHAPPY = 3.0  # stars, fewer than which are a mark
+
 Histogram = dict[int, int]
 Key = TypeVar("Key", int, str)
 
@@ -55,6 +59,7 @@ class Example(NamedTuple):
         words: of the query, lower case, each once; empty if the text was withheld.
         cluster: nearest cluster of its embedding, or -1.
         novelty: bin of its novelty, or -1.
+        marks: what is wrong with it, as a sum of MARKS.
     """
 
     hash: int
@@ -62,6 +67,7 @@ class Example(NamedTuple):
     words: str
     cluster: int
     novelty: int
+    marks: int = 0
 
 
 class Packed(msgspec.Struct, omit_defaults=True, array_like=True):
@@ -119,10 +125,10 @@ class Summary:
             self.vector = other.vector.copy() if self.vector is None else self.vector + other.vector
         self.examples |= other.examples
 
-    def trim(self) -> None:
-        """Keep no more examples than a pane does; the same ones in whatever order they came."""
-        if len(self.examples) > EXAMPLES:
-            self.examples = set(nsmallest(EXAMPLES, self.examples))
+    def trim(self, most: int = EXAMPLES) -> None:
+        """Keep no more than so many examples; the same ones in whatever order they came."""
+        if len(self.examples) > most:
+            self.examples = set(nsmallest(most, self.examples))
 
     def mean_vector(self) -> NDArray[np.float64]:
         """The mean of the unit vectors, shape (d,)."""
@@ -135,7 +141,7 @@ class Summary:
             dict(sorted(self.counts.items())),
             b"" if self.vector is None else self.vector.astype("<i8").tobytes(),
             {name: dict(sorted(self.histograms[name].items())) for name in sorted(self.histograms)},
-            nsmallest(EXAMPLES, self.examples),
+            sorted(self.examples),
         )
 
 
@@ -235,15 +241,33 @@ def summarise_events(
             histogram = summary.histograms.setdefault(name, {})
             histogram[place] = histogram.get(place, 0) + 1
     rows = [row for row in vectors if row is not None]
-    scores = None
-    if rows:
-        together = np.stack(rows)
-        summary.vector = together.sum(axis=0, dtype=np.int64)
-        if reference is not None:
-            scores = reference.score(together)
-            _add_scores(summary, scores, scored_by(reference))
+    scores = add_vectors(summary, np.stack(rows), reference) if rows else None
     summary.examples = set(nsmallest(EXAMPLES, _examples(events, scores)))
     return summary
+
+
+def add_vectors(summary: Summary, rows: NDArray[np.int32], reference: Reference | None) -> Scores | None:
+    """Put the sum of vectors and what a reference says of them into a summary that has none yet.
+
+    Args:
+        summary: of the same events.
+        rows: vectors on the grid, shape (n, d).
+        reference: what scores them, if there is one.
+    """
+    summary.vector = rows.sum(axis=0, dtype=np.int64)
+    if reference is None:
+        return None
+    scores = reference.score(rows)
+    summary.counts[scored_by(reference)] = len(rows)
+    summary.counts[_SILHOUETTE] = int(scores.silhouette.sum())
+    for name, places in (
+        ("novelty", scores.novelty),
+        ("cluster", scores.cluster),
+        ("distance", scores.distance),
+    ):
+        found, counts = np.unique(places, return_counts=True)
+        summary.histograms[name] = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    return scores
 
 
 def scored_by(reference: Reference) -> str:
@@ -256,18 +280,6 @@ def is_total(name: str) -> bool:
     return not name.startswith(_SCORED) and name != _SILHOUETTE
 
 
-def _add_scores(summary: Summary, scores: Scores, counted_as: str) -> None:
-    summary.counts[counted_as] = len(scores.novelty)
-    summary.counts[_SILHOUETTE] = int(scores.silhouette.sum())
-    for name, places in (
-        ("novelty", scores.novelty),
-        ("cluster", scores.cluster),
-        ("distance", scores.distance),
-    ):
-        found, counts = np.unique(places, return_counts=True)
-        summary.histograms[name] = dict(zip(found.tolist(), counts.tolist(), strict=True))
-
-
 def _examples(events: Sequence[Event], scores: Scores | None) -> Iterator[Example]:
     for position, event in enumerate(events):
         name = _interaction_id(event)
@@ -277,7 +289,22 @@ def _examples(events: Sequence[Event], scores: Scores | None) -> Iterator[Exampl
         cluster = int(scores.cluster[position]) if scores is not None else -1
         novelty = int(scores.novelty[position]) if scores is not None else -1
         words = _words(event.user_query) if isinstance(event, Interaction) else ""
-        yield Example(crc32(name.encode("utf-8", "surrogatepass")), name, words, cluster, novelty)
+        yield Example(
+            crc32(name.encode("utf-8", "surrogatepass")), name, words, cluster, novelty, _marks(event)
+        )
+
+
+def _marks(event: Event) -> int:
+    wrong: dict[str, object] = {}
+    match event:
+        case Interaction():
+            toxic = event.toxicity is not None and event.toxicity >= TOXIC_FROM
+            wrong = {"refusals": event.refusal, "toxic": toxic, "errors": event.error}
+        case Feedback():
+            stars = rating(event)
+            unhappy = stars is not None and stars < _UNHAPPY
+            wrong = {"rating": unhappy, "tasks": event.task_success is False}
+    return sum(MARKS[name] for name, is_so in wrong.items() if is_so)
 
 
 def _interaction_id(event: Event) -> str | None:

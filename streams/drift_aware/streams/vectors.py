@@ -36,6 +36,11 @@ def on_grid(embeddings: Sequence[Embedding]) -> tuple[NDArray[np.int32], NDArray
     for row, embedding in zip(rows, embeddings, strict=True):
         assert isinstance(embedding.vector, bytes)
         row[:] = np.frombuffer(embedding.vector, _DTYPES[embedding.dtype])
+    return rows_on_grid(rows)
+
+
+def rows_on_grid(rows: Rows) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """The same for vectors that are numbers already, shape (n, d); they are overwritten."""
     rows, usable = _unit(rows)
     if rows.shape[1] > WIDEST:
         rows, reduced = _unit(_reduced(rows))

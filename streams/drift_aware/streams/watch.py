@@ -13,6 +13,8 @@ from drift_aware.streams.summary import Packed, Summary, merge, unpack
 
 # A window slides in steps of a sixth of its length, so that it is kept in seven sums.
 STEPS = 6
+# So many examples are kept of a step: enough for the words of a drift to stand out.
+STEP_EXAMPLES = 60
 
 
 class WatchState(msgspec.Struct, array_like=True):
@@ -177,6 +179,6 @@ class Watch:
         self._steps = [(begin, step) for begin, step in self._steps if begin > end - self._window_ms]
         if self._steps and start - self._steps[-1][0] < self._window_ms / STEPS:
             self._steps[-1][1].add(summary)
-            self._steps[-1][1].trim()
+            self._steps[-1][1].trim(STEP_EXAMPLES)
         else:
             self._steps.append((start, merge([summary])))

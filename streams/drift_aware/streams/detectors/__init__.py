@@ -10,10 +10,11 @@ from importlib.metadata import entry_points
 
 from drift_aware.schema.settings import DETECTORS_GROUP, Settings
 from drift_aware.streams.detectors.adwin import Adwin
+from drift_aware.streams.detectors.bound import Bound
 from drift_aware.streams.detectors.centroid import Centroid
 from drift_aware.streams.detectors.contract import Detector, Explanation, Pane, Subject
 from drift_aware.streams.detectors.embedding import EmbeddingShift
-from drift_aware.streams.detectors.limits import Bound, Confirmed, Plain
+from drift_aware.streams.detectors.limits import Confirmed, Plain
 from drift_aware.streams.detectors.shift import Shift
 from drift_aware.streams.measures import (
     ACCURACY,
@@ -46,7 +47,6 @@ __all__ = [
 Plugin = Callable[[str, Settings], list[Detector]]
 # 5, 10 and 15 points of accuracy are one, two and three thresholds.
 _POINTS = (2.0, 3.0)
-_STEPS = (1.5, 2.0)
 
 
 def detectors_for(
@@ -80,31 +80,30 @@ def _own(
             yield EmbeddingShift(family, reference, budget, sizes)
             yield Centroid(family, limits.embedding_cosine, limits.min_samples)
         return
+    bounds = _bounds(family, settings)
     for metric in [*METRICS.values(), INTENT]:
         if metric.family == family:
-            yield Shift(metric, budget, settings.hour_of_day_cells, limits.psi, base)
-    for bound, steps in _bounds(family, settings):
-        if limits.confirm:
-            yield Confirmed(bound, budget, steps)
-        else:
-            yield Plain(bound, limits.min_samples, steps)
+            mine = [bound for bound in bounds if bound.metric == metric]
+            yield Shift(metric, budget, settings.hour_of_day_cells, limits.psi, base, mine)
+    for bound in bounds:
+        yield Confirmed(bound, budget) if limits.confirm else Plain(bound, limits.min_samples)
     for metric in METRICS.values():
         if metric.family == family:
             yield Adwin(metric, pages="adwin" in settings.detectors)
 
 
-def _bounds(family: str, settings: Settings) -> list[tuple[Bound, tuple[float, float]]]:
+def _bounds(family: str, settings: Settings) -> list[Bound]:
     limits = settings.limits
     bounds = {
         "interaction": [
-            (Bound(REFUSAL_RATE, "above", limits.refusal_rate), _STEPS),
-            (Bound(TOXICITY_RATE, "above", limits.toxicity_rate), _STEPS),
-            (Bound(ERROR_RATE, "above", limits.error_rate), _STEPS),
+            Bound(REFUSAL_RATE, "above", limits.refusal_rate),
+            Bound(TOXICITY_RATE, "above", limits.toxicity_rate),
+            Bound(ERROR_RATE, "above", limits.error_rate),
         ],
-        "feedback": [(Bound(FEEDBACK, "below", limits.feedback_drop, drop=True), _STEPS)],
+        "feedback": [Bound(FEEDBACK, "below", limits.feedback_drop, drop=True)],
         "evaluation": [
-            (Bound(ACCURACY, "below", limits.accuracy_drop_points, drop=True), _POINTS),
-            (Bound(ACCURACY, "below", limits.accuracy_min), _STEPS),
+            Bound(ACCURACY, "below", limits.accuracy_drop_points, drop=True, steps=_POINTS),
+            Bound(ACCURACY, "below", limits.accuracy_min),
         ],
     }
     return bounds.get(family, [])

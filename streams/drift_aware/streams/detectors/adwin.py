@@ -5,8 +5,8 @@ import math
 from river.drift import ADWIN
 
 from drift_aware.schema.alerts import Reading
-from drift_aware.streams.detectors.contract import Pane, Stateless, Subject
-from drift_aware.streams.measures import Metric, Rate, noun
+from drift_aware.streams.detectors.contract import Pane, Stateless, subject_of
+from drift_aware.streams.measures import Metric, Rate
 
 DELTA = 1e-4
 # A pane is shown as so many values at most: ADWIN takes them one by one.
@@ -37,9 +37,7 @@ class Adwin(Stateless):
         self._metric, self._adwin = metric, _fresh()
         # Severity stays at info: a flag has no size.
         steps = (math.inf, math.inf)
-        self.subject = Subject(
-            metric.name, metric.title, noun(metric), metric.kind, metric.suggests, steps, pages, adaptive=True
-        )
+        self.subject = subject_of(metric, steps, pages, adaptive=True)
 
     def update(self, pane: Pane) -> Reading:
         """See ``Detector``."""

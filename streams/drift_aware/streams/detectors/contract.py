@@ -13,7 +13,11 @@ from typing import Protocol
 import msgspec
 
 from drift_aware.schema.alerts import ActionKind, AlertKind, Contribution, Reading
+from drift_aware.streams.measures import Metric, noun
 from drift_aware.streams.summary import Example, Summary, merge
+
+# From so many thresholds on an alert is a warning, and critical.
+SEVERITY_STEPS = (1.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Subject(msgspec.Struct, frozen=True):
         paging: false for a second opinion that wakes nobody.
         adaptive: it compares with its own recent past, so after a change it calms down at the new level.
         latched: it says by itself when a drift is over; else an alert is over after a calm window.
+        mark: what an example has that shows it, as in ``summary.MARKS``.
     """
 
     metric: str
@@ -71,10 +76,33 @@ class Subject(msgspec.Struct, frozen=True):
     noun: str
     kind: AlertKind
     suggests: tuple[ActionKind, ...]
-    severity_steps: tuple[float, float] = (1.5, 2.0)
+    severity_steps: tuple[float, float] = SEVERITY_STEPS
     paging: bool = True
     adaptive: bool = False
     latched: bool = False
+    mark: int = 0
+
+
+def subject_of(
+    metric: Metric,
+    severity_steps: tuple[float, float] = SEVERITY_STEPS,
+    paging: bool = True,
+    adaptive: bool = False,
+    latched: bool = False,
+) -> Subject:
+    """The subject of a detector that watches a named metric."""
+    return Subject(
+        metric.name,
+        metric.title,
+        noun(metric),
+        metric.kind,
+        metric.suggests,
+        severity_steps,
+        paging,
+        adaptive,
+        latched,
+        metric.mark,
+    )
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -82,7 +110,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
     Attributes:
         parts: what moved; the shares add up to one.
-        examples: those of the interactions at hand that show it best, best first.
+        examples: the interactions at hand that show it, best first; if none does, all there are.
     """
 
     parts: list[Contribution] = []
@@ -116,13 +144,20 @@ class Detector(Protocol):
         """Go on from a dumped state."""
 
 
+def marked(recent: Summary, mark: int) -> list[Example]:
+    """Examples that have a mark; if none has, all."""
+    return sorted(each for each in recent.examples if each.marks & mark) or sorted(recent.examples)
+
+
 class Stateless:
     """What detectors without state have in common."""
+
+    subject: Subject
 
     def explain(self, pane: Pane, recent: Summary) -> Explanation:
         """See ``Detector``."""
         del pane
-        return Explanation(examples=sorted(recent.examples))
+        return Explanation(examples=marked(recent, self.subject.mark))
 
     def dump(self) -> bytes:
         """See ``Detector``."""

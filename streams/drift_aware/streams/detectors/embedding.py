@@ -24,6 +24,9 @@ from drift_aware.streams.summary import Summary, scored_by
 # the bins. With more, the promise breaks on queries that were not used to choose it.
 NOVELTY_TRUST = 1 / 5
 MIX_TRUST = 1 / 3
+# An interaction shows a drift if it is as unusual as one in ten, or in a cluster that has grown most.
+_UNUSUAL = 0.1
+_CLUSTERS_SHOWN = 3
 
 
 class EmbeddingShift:
@@ -35,6 +38,21 @@ class EmbeddingShift:
         budget_ms: event time per false alarm.
         limits: the cosine distance, and the population stability index of the clusters, that count as one
             threshold of severity.
+
+    >>> from drift_aware.streams.reference import fit
+    >>> from drift_aware.streams.summary import add_vectors
+    >>> from drift_aware.streams.vectors import rows_on_grid
+    >>> rng = np.random.default_rng(1)
+    >>> def rows(number, turned):
+    ...     return rows_on_grid(rng.normal([1.0, 0.8 * turned, 0, 0], 0.4, (number, 4)))[0]
+    >>> reference = fit(rows(1000, 0), np.ones(1000, np.bool_))
+    >>> def pane(index, turned):
+    ...     counts = Summary({"events": 20})
+    ...     _ = add_vectors(counts, rows(20, turned), reference)
+    ...     return Pane(index, index + 1, counts, [(index, counts)], None, granted_ms=20.0 * index)
+    >>> detector = EmbeddingShift("embedding/query/m/4", reference, budget_ms=20_000)
+    >>> [detector.update(pane(index, index >= 50)).fired for index in range(60)].index(True)
+    51
     """
 
     name = "shift"
@@ -87,7 +105,10 @@ class EmbeddingShift:
             grown = now / now.sum() > then / then.sum()
             terms = classic.psi_terms(now, then)
             rank = {place: float(terms[place]) for place in np.flatnonzero(grown).tolist()}
-        return Explanation(parts, by_rank(list(recent.examples), rank))
+        most = sorted(rank, key=rank.__getitem__)[-_CLUSTERS_SHOWN:]
+        unusual = _tail_bin(self._reference.novelty_counts)
+        telling = [each for each in recent.examples if each.novelty >= unusual or each.cluster in most]
+        return Explanation(parts, by_rank(telling or list(recent.examples), rank))
 
     def text(self, value: float) -> str:
         """See ``Detector``."""
@@ -128,6 +149,12 @@ def channels(reference: Reference) -> list[Channel]:
         Level(reference),
         Mix("mix", _mix(reference), half, base=groups),
     ]
+
+
+def _tail_bin(counts: Floats) -> int:
+    """The first bin from which on there are only the most unusual."""
+    above = np.cumsum(counts[::-1])[::-1] / max(counts.sum(), 1.0)
+    return int(np.argmax(above <= _UNUSUAL))
 
 
 def _even(counts: Floats) -> Floats:

@@ -4,76 +4,26 @@ Confirmed, a limit is a monitor on the false-alarm budget: it speaks when the ev
 beyond the limit, not when a sample happens to be. Unconfirmed, it is the plain comparison of the window.
 """
 
-from typing import Literal
-
 import numpy as np
 
 from drift_aware.schema.alerts import Reading, State
-from drift_aware.streams.detectors.contract import Explanation, Pane, Stateless, Subject
+from drift_aware.streams.detectors.bound import Bound
+from drift_aware.streams.detectors.contract import Explanation, Pane, Stateless, marked, subject_of
 from drift_aware.streams.detectors.known_mean import KnownMean
 from drift_aware.streams.detectors.monitor import Monitor
 from drift_aware.streams.detectors.shift import counts_of
 from drift_aware.streams.evidence import Floats
-from drift_aware.streams.measures import Metric, Rate, noun
+from drift_aware.streams.measures import Rate
 from drift_aware.streams.summary import Summary
-
-Side = Literal["above", "below"]
-_RATING_SCALE = 4.0  # stars between the best and the worst rating
-
-
-class Bound:
-    """Where the line is, and how far beyond it a value is.
-
-    Args:
-        metric: of what.
-        side: on which side of it values are bad.
-        limit: the value itself.
-        drop: if it is set, ``limit`` is how far below the baseline the line lies.
-    """
-
-    def __init__(self, metric: Metric, side: Side, limit: float, drop: bool = False) -> None:
-        self.metric, self.above, self.limit, self.drop = metric, side == "above", limit, drop
-
-    def line(self, pane: Pane) -> float | None:
-        """The line in the metric's own unit; None while there is no baseline to drop from."""
-        if not self.drop:
-            return self.limit
-        measure, baseline = self.metric.measure, pane.baseline
-        if baseline is None or not pane.settled or not measure.events(baseline):
-            return None
-        return measure.value(baseline) - self.limit
-
-    def badness(self, value: float) -> float:
-        """A value on a scale from 0, the best there is, to 1, the worst."""
-        if isinstance(self.metric.measure, Rate):
-            return value if self.above else 1 - value
-        return (5 - value) / _RATING_SCALE
-
-    def beyond(self, pane: Pane, value: float) -> float | None:
-        """How bad a value is in limits: above 1 the limit is passed."""
-        line = self.line(pane)
-        if line is None:
-            return None
-        if self.drop:
-            return (line + self.limit - value) / self.limit
-        return value / line if self.above else (1 - value) / max(1 - line, 1e-9)
 
 
 class _OnBound:
     """What both kinds of limit have in common."""
 
-    def __init__(self, bound: Bound, steps: tuple[float, float], latched: bool) -> None:
+    def __init__(self, bound: Bound, latched: bool) -> None:
         self._bound, self._metric = bound, bound.metric
         self.name = "drop" if bound.drop else "limit"
-        self.subject = Subject(
-            self._metric.name,
-            self._metric.title,
-            noun(self._metric),
-            self._metric.kind,
-            self._metric.suggests,
-            steps,
-            latched=latched,
-        )
+        self.subject = subject_of(self._metric, latched=latched)
 
     def text(self, value: float) -> str:
         """See ``Detector``."""
@@ -90,7 +40,6 @@ class Confirmed(_OnBound):
     Args:
         bound: the line.
         budget_ms: event time per false alarm.
-        steps: severity, see ``Subject``.
 
     >>> from drift_aware.streams.measures import REFUSAL_RATE
     >>> def pane(index, refusals):
@@ -98,11 +47,11 @@ class Confirmed(_OnBound):
     ...     return Pane(index, index + 1, counts, [(0, counts)], None, granted_ms=float(index))
     >>> detector = Confirmed(Bound(REFUSAL_RATE, "above", 0.05), budget_ms=20_000)
     >>> [detector.update(pane(index, 4 if index < 50 else 9)).fired for index in range(80)].index(True)
-    56
+    57
     """
 
-    def __init__(self, bound: Bound, budget_ms: float, steps: tuple[float, float] = (1.5, 2.0)) -> None:
-        super().__init__(bound, steps, latched=True)
+    def __init__(self, bound: Bound, budget_ms: float) -> None:
+        super().__init__(bound, latched=True)
         channel = KnownMean(self.name, counts_of(bound.metric), _values(bound), self._worst)
         self._monitor = Monitor([channel], budget_ms)
 
@@ -126,13 +75,13 @@ class Confirmed(_OnBound):
             evidence=verdict.days,
             fired=alarm is not None,
             onset=None if alarm is None else alarm.onset,
-            strength=None if value is None else self._bound.beyond(pane, value),
+            strength=None if value is None else self._bound.strength(pane, value),
         )
 
     def explain(self, pane: Pane, recent: Summary) -> Explanation:
         """See ``Detector``."""
         del pane
-        return Explanation(examples=sorted(recent.examples))
+        return Explanation(examples=marked(recent, self.subject.mark))
 
     def dump(self) -> bytes:
         """See ``Detector``."""
@@ -160,8 +109,8 @@ class Plain(Stateless, _OnBound):
     [False, False, True]
     """
 
-    def __init__(self, bound: Bound, min_samples: int, steps: tuple[float, float] = (1.5, 2.0)) -> None:
-        super().__init__(bound, steps, latched=False)
+    def __init__(self, bound: Bound, min_samples: int) -> None:
+        super().__init__(bound, latched=False)
         self._min_samples = min_samples
 
     def update(self, pane: Pane) -> Reading:
@@ -181,6 +130,7 @@ class Plain(Stateless, _OnBound):
             score=score if enough else None,
             threshold=1.0,
             fired=fired,
+            strength=self._bound.strength(pane, value) if value is not None else None,
             message=None if enough else f"{events} of {self._min_samples} events needed",
         )
 

@@ -27,12 +27,14 @@ class Alarm(msgspec.Struct, array_like=True):
     Attributes:
         channel, alternative: what carried the evidence.
         onset: event time at which the change began, as far as one can tell, milliseconds.
-        log_back: ln of the Shiryaev-Roberts sum that the metric is back, in milliseconds.
+        log_sum: ln of the evidence that raised it, in milliseconds.
+        log_back: the same of the evidence that the metric is back.
     """
 
     channel: int
     alternative: int
     onset: int
+    log_sum: float
     log_back: float
 
 
@@ -143,14 +145,14 @@ class Monitor:
                 channel.learn(pane, zero)
         log_mean = self._log_mean()
         if log_mean >= self._log_budget:
-            self._raise_alarm()
+            self._raise_alarm(log_mean)
         return log_mean
 
-    def _raise_alarm(self) -> None:
+    def _raise_alarm(self, log_sum: float) -> None:
         leading = self._leading()
         alternative = self._evidence[leading].leading
         onset = int(self._zero_at[leading][alternative])
-        self.alarm = Alarm(leading, alternative, onset, -math.inf)
+        self.alarm = Alarm(leading, alternative, onset, log_sum, -math.inf)
         for channel, evidence in zip(self._channels, self._evidence, strict=True):
             channel.roll_back(evidence.leading)
             evidence.clear()
@@ -159,7 +161,7 @@ class Monitor:
         assert self.alarm is not None
         channel = self._channels[self.alarm.channel]
         if channel.increments(pane) is None:
-            return self._log_budget
+            return self.alarm.log_sum
         passed, self._end = pane.end - self._end, pane.end
         self.alarm.log_back = float(np.logaddexp(self.alarm.log_back, math.log(max(passed, 1))))
         self.alarm.log_back += channel.recovery(pane, self.alarm.alternative)
@@ -169,7 +171,7 @@ class Monitor:
             for zero_at in self._zero_at:
                 zero_at[:] = pane.end
             return -math.inf
-        return self._log_budget
+        return self.alarm.log_sum
 
     def _log_mean(self) -> float:
         return log_mean_exp(np.array([evidence.log_mean for evidence in self._evidence]))

@@ -4,20 +4,21 @@ One detector for everything that falls into bins. Rates are bet on to rise or fa
 ratings and intents to change their shape.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from drift_aware.schema.alerts import Contribution, Reading, State
 from drift_aware.streams import classic
+from drift_aware.streams.detectors.bound import Bound
 from drift_aware.streams.detectors.categorical import Categorical, Counts
 from drift_aware.streams.detectors.channel import Channel
-from drift_aware.streams.detectors.contract import Explanation, Pane, Subject
+from drift_aware.streams.detectors.contract import Explanation, Pane, marked, subject_of
 from drift_aware.streams.detectors.mix import Mix
 from drift_aware.streams.detectors.monitor import Monitor, Verdict
 from drift_aware.streams.detectors.tilts import OrderedTilts, RateTilts
 from drift_aware.streams.evidence import Floats
-from drift_aware.streams.measures import Metric, Rate, noun
+from drift_aware.streams.measures import Metric, Rate
 from drift_aware.streams.predictive import LEARNED, dense
 from drift_aware.streams.summary import Example, Summary
 
@@ -35,6 +36,7 @@ class Shift:
         hourly: whether the hours of the day are told apart.
         psi_limit: the population stability index that counts as one threshold of severity.
         base: a baseline to begin with; else it learns from the first panes.
+        bounds: the metric's limits, which have a say in how severe a shift is.
 
     >>> from drift_aware.streams.measures import REFUSAL_RATE
     >>> def pane(index, refusals):
@@ -42,7 +44,7 @@ class Shift:
     ...     return Pane(index, index + 1, counts, [(0, counts)], None, granted_ms=float(index))
     >>> detector = Shift(REFUSAL_RATE, budget_ms=20_000, hourly=False)
     >>> [detector.update(pane(index, 3 if index < 50 else 8)).fired for index in range(60)].index(True)
-    52
+    54
     """
 
     name = "shift"
@@ -54,14 +56,13 @@ class Shift:
         hourly: bool,
         psi_limit: float = 0.2,
         base: Summary | None = None,
+        bounds: Sequence[Bound] = (),
     ) -> None:
-        self._metric, self._psi_limit = metric, psi_limit
+        self._metric, self._psi_limit, self._bounds = metric, psi_limit, bounds
         self._counts = counts_of(metric)
         known = self._counts(base) if base is not None else None
         self._monitor = Monitor(_channels(metric, self._counts, hourly, known), budget_ms)
-        self.subject = Subject(
-            metric.name, metric.title, noun(metric), metric.kind, metric.suggests, latched=True
-        )
+        self.subject = subject_of(metric, latched=True)
 
     def update(self, pane: Pane) -> Reading:
         """See ``Detector``."""
@@ -82,7 +83,7 @@ class Shift:
             evidence=verdict.days,
             fired=verdict.alarm is not None,
             onset=None if verdict.alarm is None else verdict.alarm.onset,
-            strength=self._strength(shown, baseline) if verdict.alarm is not None else None,
+            strength=self._strength(pane, shown) if verdict.alarm is not None else None,
             message=None if verdict.ready else f"learning until {LEARNED} events are seen",
         )
 
@@ -91,7 +92,8 @@ class Shift:
         names = _RATE_BINS if isinstance(self._metric.measure, Rate) else None
         now = self._counts(recent)
         then = self._counts(pane.baseline) if pane.baseline is not None else np.zeros_like(now)
-        return Explanation(parts_of(now, then, dict(enumerate(names or ()))), sorted(recent.examples))
+        parts = parts_of(now, then, dict(enumerate(names or ())))
+        return Explanation(parts, marked(recent, self.subject.mark))
 
     def text(self, value: float) -> str:
         """See ``Detector``."""
@@ -105,12 +107,15 @@ class Shift:
         """See ``Detector``."""
         self._monitor.load(state)
 
-    def _strength(self, recent: Summary, baseline: Summary | None) -> float | None:
+    def _strength(self, pane: Pane, recent: Summary) -> float:
+        """The distance in limits of PSI, or the value in its own limits if that is worse."""
         now = self._counts(recent)
-        then = self._counts(baseline) if baseline is not None else np.zeros_like(now)
+        then = self._counts(pane.baseline) if pane.baseline is not None else np.zeros_like(now)
         if not now.any() or not then.any():
-            return None
-        return classic.psi(now, then) / self._psi_limit
+            return 0.0
+        value = self._metric.measure.value(recent)
+        beyond = [bound.strength(pane, value) for bound in self._bounds]
+        return max([classic.psi(now, then) / self._psi_limit, *(each for each in beyond if each is not None)])
 
 
 def counts_of(metric: Metric) -> Counts:
