@@ -1,0 +1,79 @@
+"""Does the promise hold? False pages of a simulated fleet over what was promised, and what real drifts cost.
+
+    python benchmarks/promise.py [--quick] [--jobs 2] [--only fleet|season|conversations|lifecycle] [--fresh]
+
+The detectors and the books are the product's own; only the traffic is simulated. Every finished case is kept
+under ``.cache/promise``, so a run that was cut short goes on where it was; ``--fresh`` begins anew, which is
+due whenever a detector has changed. The tables go to ``docs/promise_table.md``; with ``--quick``, about three
+minutes, they are only printed.
+"""
+
+import argparse
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import msgspec
+
+from detect.cases import NAMES, Case, Row, cases, play
+from detect.tables import tables
+
+_ROOT = Path(__file__).parents[1]
+_CACHE = _ROOT / ".cache" / "promise" / "rows.jsonl"
+_TABLE = _ROOT / "docs" / "promise_table.md"
+
+
+def kept(path: Path) -> dict[Case, Row]:
+    """The finished cases in a file of JSON lines; a line cut short by the end of its process is left out."""
+    if not path.exists():
+        return {}
+    rows: dict[Case, Row] = {}
+    for line in path.read_bytes().splitlines():
+        try:
+            row: Row = msgspec.json.decode(line, type=Row)
+        except msgspec.DecodeError:
+            continue
+        rows[row.case] = row
+    return rows
+
+
+def played(due: Iterable[Case], path: Path, jobs: int) -> Iterator[Row]:
+    """Simulate what is due, and keep each as soon as it is finished."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(jobs) as pool, path.open("ab") as file:
+        for future in as_completed([pool.submit(play, case) for case in due]):
+            row = future.result()
+            # The newline comes first: it ends a line that an earlier run left half written.
+            file.write(b"\n" + msgspec.json.encode(row))
+            file.flush()
+            yield row
+
+
+def main() -> None:
+    """Run what is not kept yet, and write the tables."""
+    # Two processes with two numerical threads each would stand in each other's way on two cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", choices=NAMES)
+    parser.add_argument("--fresh", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.fresh:
+        _CACHE.unlink(missing_ok=True)
+    names = [arguments.only] if arguments.only else NAMES
+    chosen = [case for name in names for case in cases(name, arguments.quick)]
+    rows = kept(_CACHE)
+    due = [case for case in chosen if case not in rows]
+    for number, row in enumerate(played(due, _CACHE, arguments.jobs), 1):
+        rows[row.case] = row
+        print(f"{number} of {len(due)}: {row.case}", flush=True)
+    text = tables([rows[case] for case in chosen])
+    print(text)
+    if not arguments.quick and not arguments.only:
+        _TABLE.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
