@@ -3,14 +3,25 @@
 from collections.abc import Sequence
 
 from drift_aware.schema.events import Interaction
-from drift_aware.streams.labels.refusal import is_refusal
+from drift_aware.streams.labels.refusal import refusals
+from drift_aware.streams.labels.toxicity import toxicities
 
 # Part of every baseline: counts of two versions are not compared.
-VERSION = "refusal-1"
+VERSION = "refusal-2,toxicity-1"
 
 
 def label(interactions: Sequence[Interaction]) -> None:
-    """Set ``refusal`` where it is missing and there is an answer to read. An event's own label stands."""
-    for interaction in interactions:
-        if interaction.refusal is None and interaction.model_response is not None:
-            interaction.refusal = is_refusal(interaction.model_response)
+    """Set ``refusal`` and ``toxicity`` where they are missing and there is an answer to read.
+
+    An event's own labels stand. What failed without an answer gets none: an error is no refusal.
+    """
+    unread = [each for each in interactions if each.refusal is None and each.model_response]
+    for each, refused in zip(unread, refusals(_answers(unread)), strict=True):
+        each.refusal = refused
+    unread = [each for each in interactions if each.toxicity is None and each.model_response]
+    for each, score in zip(unread, toxicities(_answers(unread)), strict=True):
+        each.toxicity = score
+
+
+def _answers(interactions: Sequence[Interaction]) -> list[str]:
+    return [each.model_response or "" for each in interactions]

@@ -28,6 +28,7 @@ HEAD = 220
 # Read first; blanks and decoration seldom eat more than the 36 characters to spare. Then up to _MOST.
 _FIRST = 256
 _MOST = 1024
+_WORTH_A_SCAN = 8
 _MARKS = " >#`_~\"'-\u201c\u201d\u2022"
 _SPEAKERS = ("assistant:", "ai:", "answer:", "response:", "model:", "bot:")
 
@@ -41,9 +42,11 @@ def is_refusal(answer: str) -> bool:
 
 
 def refusals(answers: Sequence[str]) -> list[bool]:
-    """What ``is_refusal`` says of each answer; with Hyperscan, several times faster on 50 or more."""
+    """What ``is_refusal`` says of each answer; with Hyperscan, a batch costs a quarter of one by one."""
     heads = [head(answer) for answer in answers]
-    return (quick() or plain)(heads)
+    # The automaton takes a second to build, which a few answers do not earn back.
+    scan = quick() if len(heads) >= _WORTH_A_SCAN else None
+    return (scan or plain)(heads)
 
 
 def head(answer: str) -> str:
