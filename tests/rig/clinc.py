@@ -46,10 +46,18 @@ def refusals() -> list[str]:
     return [row["completion"] for row in _lines("refusals_dev.jsonl") if row["label"] == "2_full_refusal"]
 
 
-def labelled_answers() -> list[tuple[str, bool]]:
-    """Answers, and whether people say that they refuse, wholly or in part; skips the test if not there."""
+def labelled_answers(model: str | None = None) -> list[tuple[str, bool]]:
+    """Answers, and whether people say that they refuse, wholly or in part; skips the test if not there.
+
+    Args:
+        model: whose answers; None is all three.
+    """
     rows = _lines("refusals_dev.jsonl")
-    return [(row["completion"], row["label"] != "1_full_compliance") for row in rows]
+    return [
+        (row["completion"], row["label"] != "1_full_compliance")
+        for row in rows
+        if model in (None, row["model"])
+    ]
 
 
 def _lines(name: str) -> list[dict[str, Any]]:
