@@ -1,14 +1,17 @@
 """Which deployments and drifts the benchmark of the promise simulates, and what came of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from detect.episodes import Episode, LifeCase, MoveCase, delays_of, life_of
 from detect.fleet import FleetCase, Page, pages_of
-from detect.traffic import Counted, Traffic
+from detect.traffic import Traffic
 
 Case = FleetCase | LifeCase | MoveCase
+# How many deployments for each number of pages promised.
+Seeds = Mapping[float, int]
 NAMES = ("fleet", "season", "conversations", "lifecycle")
 
 CALM = "calm, every segment alike"
@@ -20,10 +23,10 @@ EVERY_TURN = "conversations, every turn counted"
 
 _FACTORS = (1.15, 1.3, 1.5, 2.0, 3.0, 4.0)
 # The fewer pages are promised, the more deployments it takes to see any.
-_SEEDS = {1.0: 6, 10.0: 2, 100.0: 1}
-_FEWER = {1.0: 3, 10.0: 1, 100.0: 1}
-_QUICK = {10.0: 1}
-_CONTRAST = {10.0: 1}
+_SEEDS = {1.0: 4, 10.0: 1, 100.0: 1}
+_FEWER = {1.0: 1, 10.0: 1}
+_MANY = {100.0: 1}
+_TEN = {10.0: 1}
 
 
 class FleetRow(msgspec.Struct, tag="fleet"):
@@ -63,36 +66,36 @@ def play(case: Case) -> Row:
 
 def cases(name: str, quick: bool) -> list[Case]:
     """The cases of one of ``NAMES``."""
-    traffic = Traffic(first=20, last=50, days=30) if quick else Traffic()
-    seeds, fewer = (_QUICK, _QUICK) if quick else (_SEEDS, _FEWER)
+    if name == "lifecycle":
+        return [*_moves(quick), *_lives(quick)]
+    if quick:
+        return list(_fleets_of(name, Traffic(first=20, last=50, days=30), _TEN, {}))
+    return list(_fleets_of(name, Traffic(), _SEEDS if name == "fleet" else _FEWER, _MANY))
+
+
+def _fleets_of(name: str, traffic: Traffic, seeds: Seeds, brief: Seeds) -> Iterator[FleetCase]:
+    """The deployments of a name, and one for contrast; a month is enough where there are many pages."""
+    month = replace(traffic, days=30)
     match name:
         case "fleet":
-            return [*_fleets(CALM, seeds, traffic), *_fleets(OWN, _CONTRAST, _but(traffic, spread=0.5))]
+            yield from _fleets(CALM, seeds, traffic)
+            yield from _fleets(OWN, _TEN, replace(month, spread=0.5))
         case "season":
-            swinging = _but(traffic, swing=0.2)
-            hourly = _fleets(SEASON, fewer, swinging, hourly=True, skipped_days=1)
-            return [*hourly, *_fleets(ONE_BASELINE, _CONTRAST, swinging, skipped_days=1)]
-        case "conversations":
-            first, every = _conversations(traffic, "first turns"), _conversations(traffic, "every turn")
-            return [*_fleets(FIRST_TURNS, fewer, first), *_fleets(EVERY_TURN, _CONTRAST, every)]
+            for times, long in ((seeds, traffic), (brief, month)):
+                yield from _fleets(SEASON, times, replace(long, swing=0.2), hourly=True, skipped_days=1)
+            yield from _fleets(ONE_BASELINE, _TEN, replace(month, swing=0.2), skipped_days=1)
         case _:
-            return [*_moves(quick), *_lives(quick)]
+            for times, long in ((seeds, traffic), (brief, month)):
+                yield from _fleets(FIRST_TURNS, times, replace(long, counted="first turns"))
+            yield from _fleets(EVERY_TURN, _TEN, replace(month, counted="every turn"))
 
 
 def _fleets(
-    scenario: str, seeds: dict[float, int], traffic: Traffic, hourly: bool = False, skipped_days: int = 0
+    scenario: str, seeds: Seeds, traffic: Traffic, hourly: bool = False, skipped_days: int = 0
 ) -> Iterator[FleetCase]:
     for promised, number in seeds.items():
         for seed in range(number):
             yield FleetCase(scenario, promised, seed, traffic, hourly, skipped_days)
-
-
-def _but(traffic: Traffic, spread: float = 0.0, swing: float = 0.0) -> Traffic:
-    return msgspec.structs.replace(traffic, spread=spread, swing=swing)
-
-
-def _conversations(traffic: Traffic, counted: Counted) -> Traffic:
-    return msgspec.structs.replace(traffic, counted=counted)
 
 
 def _lives(quick: bool) -> Iterator[LifeCase]:
