@@ -39,7 +39,11 @@ def traffic() -> list[Event]:
         ts = NOON + number * 1000 // PER_SECOND
         refusal = after and random.random() < 0.35
         model = random.choice(["large", "small"])
-        events.append(interaction(number, ts=ts, model=model, refusal=refusal, toxicity=0.0, error=None))
+        events.append(
+            interaction(
+                number, ts=ts, model=model, refusal=refusal, toxicity=0.0, error=None, session_id=None
+            )
+        )
         x = -1.0 if after else 1.0
         vector = [x, random.gauss(0, 0.3), random.gauss(0, 0.3)]
         events.append(embedding(number, ts=ts, vector=vector, dim=3, dtype="float32"))
@@ -228,16 +232,15 @@ def test_a_clean_pass_finds_what_happened() -> None:
         isinstance(event, Interaction) and bool(event.refusal) for event in events
     )
     assert Counter(alert.metric for alert in CLEAN.alerts().values() if alert.paging) == {
-        "refusal_rate": 3,
+        "refusal_rate": 2,
         "query_embedding": 2,
     }
-    assert {alert.onset // 1000 - NOON // 1000 - CHANGE_AT for alert in CLEAN.alerts().values()} <= set(
-        range(-6, 6)
-    )
+    onsets = [alert.onset // 1000 - NOON // 1000 for alert in CLEAN.alerts().values() if alert.paging]
+    assert all(abs(onset - CHANGE_AT) <= 2 for onset in onsets)
     assert CLEAN.first.dead == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(STEPS, min_size=10, max_size=40), st.integers(0, 40))
 def test_crashes_replays_and_lost_sends_change_neither_counts_nor_alerts(
     steps: list[tuple[Callable[[Chain, int, int], None], int, int]], fitted_at: int

@@ -14,14 +14,14 @@ times = st.lists(st.integers(0, 3000), unique=True, max_size=400).map(
 )
 
 
-def pane(start: int) -> tuple[int, int, Summary]:
-    return start, start + PANE_MS, Summary({"events": 1 + start})
+def pane(start: int) -> Stretch:
+    return Stretch(start, start + PANE_MS, Summary({"events": 1 + start}), float(start))
 
 
 def waiting(starts: list[int]) -> Waiting:
     made = Waiting(PANE_MS, {})
     for start in starts:
-        made.add(*pane(start))
+        made.add(pane(start))
     return made
 
 
@@ -41,7 +41,7 @@ def changes(made: Waiting) -> list[tuple[int, StretchRow | None]]:
 
 
 def test_few_panes_wait_as_they_are() -> None:
-    assert list(waiting([50, 70, 80])) == [Stretch(*pane(50)), Stretch(*pane(70)), Stretch(*pane(80))]
+    assert list(waiting([50, 70, 80])) == [pane(50), pane(70), pane(80)]
 
 
 def test_many_panes_are_put_together_by_their_times() -> None:
@@ -68,12 +68,12 @@ def test_a_crash_between_any_two_rows_and_a_second_one_leave_no_trace(
     for kept in (percent, percent_again):
         made = Waiting(PANE_MS, table)
         for start in starts[written : written + lost]:
-            made.add(*pane(start))
+            made.add(pane(start))
         rows = changes(made)
         write(table, rows[: len(rows) * kept // 100])
     made = Waiting(PANE_MS, table)
     for start in starts[written:]:
-        made.add(*pane(start))
+        made.add(pane(start))
     assert list(made) == list(waiting(starts))
     write(table, changes(made))
     assert list(Waiting(PANE_MS, table)) == list(made)

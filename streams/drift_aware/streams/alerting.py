@@ -1,9 +1,9 @@
 """The life of an alert: it opens once, is updated as it grows worse or old, and resolves when the drift ends.
 
-A detector on the false-alarm budget says itself when a drift began and when it is over. For the others, half
-of the threshold is the line that decides: above it a score is rising, and there the change is thought to have
-begun; an open alert resolves only after its score has stayed below that line for a whole window. One that
-fires again in the same rise goes on under the same id.
+A detector on the false-alarm budget says itself when a drift began and when it is over. For the others, a
+part of the threshold is the line that decides: above it a score is rising, and there the change is thought to
+have begun; an open alert resolves only after its score has stayed below that line for a whole window. One
+that fires again in the same rise goes on under the same id.
 """
 
 import hashlib
@@ -79,7 +79,7 @@ def follow(
     """
     if reading.score is None or reading.threshold is None:
         return None  # no data is no news, neither good nor bad
-    rising = reading.score > reading.threshold / 2
+    rising = reading.score > reading.threshold * detector.subject.calm
     if not rising:
         track.rising_since = None
     elif track.rising_since is None:

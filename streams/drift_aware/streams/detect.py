@@ -143,6 +143,7 @@ class Detect:
         for name, row in monitors.items():
             self._restore_monitor(state, name, row)
             _drop_closed(state.rows, partition, name, state.segments[name])
+        _drop_unwatched(state.segments)
         self._drop_counted(state, partition)
         for (name, family), waiting_rows in stretches.items():
             self._restore_waiting(state, partition, name, family, waiting_rows)
@@ -180,16 +181,18 @@ class Detect:
         """Rows, readings and alerts since the last call.
 
         A crash may keep any first part of the rows. So what is new comes before the monitors that build on
-        it, and what is done with goes only after the monitors know: at worst it is done with once more.
+        it, and what is done with goes only after the monitors know: at worst it is done with once more. The
+        books come after the monitors too: a monitor knows what it was granted, and panes that are closed once
+        more must find the books as they were.
         """
         state = self._partitions[partition]
         rows: list[Row] = [(key, value) for key, value in state.rows.items() if value is not None]
-        if state.books_changed:
-            rows.append((_key(partition, "", "books"), _pack(state.books)))
-            state.books_changed = False
         rows += [
             (_key(partition, name, "monitor"), _pack(_row(state.segments[name]))) for name in state.dirty
         ]
+        if state.books_changed:
+            rows.append((_key(partition, "", "books"), _pack(state.books)))
+            state.books_changed = False
         rows += [(key, None) for key, value in state.rows.items() if value is None]
         changes = Changes(rows, state.outputs)
         state.rows, state.dirty, state.outputs = {}, {}, []
@@ -412,6 +415,14 @@ def _drop_closed(rows: dict[bytes, bytes | None], partition: int, name: str, seg
     for pane in [pane for pane in segment.panes if pane < segment.closed_until]:
         sources = segment.panes.pop(pane)
         rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
+
+
+def _drop_unwatched(segments: dict[str, _Segment]) -> None:
+    """A baseline without a watch was written just before the process died, and comes once more."""
+    for segment in segments.values():
+        segment.baselines = {
+            family: each for family, each in segment.baselines.items() if family in segment.watches
+        }
 
 
 def _events(sources: dict[str, Snapshot]) -> dict[str, int]:

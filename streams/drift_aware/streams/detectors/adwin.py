@@ -2,27 +2,30 @@
 
 import math
 
+import numpy as np
 from river.drift import ADWIN
 
 from drift_aware.schema.alerts import Reading
 from drift_aware.streams.detectors.contract import Pane, Stateless, subject_of
 from drift_aware.streams.measures import Metric, Rate
+from drift_aware.streams.predictive import dense
+from drift_aware.streams.summary import Summary
 
 DELTA = 1e-4
 # A pane is shown as so many values at most: ADWIN takes them one by one.
 MOST_VALUES = 500
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class Adwin(Stateless):
     """Adaptive windowing (Bifet and Gavaldà, SDM 2007, https://doi.org/10.1137/1.9781611972771.42), by river.
 
-    The order of events inside a pane is not kept, so a rate enters as hits and misses spread evenly over the
-    pane, and any other number as the pane's mean over the baseline's: the bound is one for values of about
-    one, blind to thousandths of a dollar and jumpy on thousands of milliseconds. So it is slow on means, one
-    value a pane. Its alarms are marked as not paging: they count against no false-alarm budget.
+    It takes values one by one, but the order of events inside a pane is not kept. So the events of a pane are
+    shown in an order that spreads small and large values evenly: of a rate hits and misses, of any other
+    metric the place of its bin, from 0 to 1. Its alarms are marked as not paging: they count against no
+    false-alarm budget.
 
     >>> from drift_aware.streams.measures import REFUSAL_RATE
-    >>> from drift_aware.streams.summary import Summary
     >>> def pane(index, refusals):
     ...     counts = Summary({"events": 100, "refusals_known": 100, "refusals": refusals})
     ...     return Pane(index, index + 1, counts, [(index, counts)], counts)
@@ -41,19 +44,21 @@ class Adwin(Stateless):
 
     def update(self, pane: Pane) -> Reading:
         """See ``Detector``."""
-        unit = _unit(self._metric, pane)
-        for value in _values(self._metric, pane):
-            self._adwin.update(value / unit)
+        measure, baseline = self._metric.measure, pane.baseline
+        for value in _values(self._metric, pane.summary):
+            self._adwin.update(value)
             if self._adwin.drift_detected:
                 break
         fired = bool(self._adwin.drift_detected)
+        events = measure.events(pane.window)
+        compared = baseline is not None and measure.events(baseline) > 0
         reading = Reading(
             metric=self._metric.name,
             detector=self.name,
-            state="firing" if fired else "ok",
-            events=round(self._adwin.width),
-            current=self._adwin.estimation * unit,
-            baseline_value=_baseline(self._metric, pane),
+            state="firing" if fired else "ok" if events else "no_data",
+            events=events,
+            current=measure.value(pane.window) if events else None,
+            baseline_value=measure.value(baseline) if compared and baseline is not None else None,
             score=float(fired),
             threshold=1.0,
             fired=fired,
@@ -80,27 +85,21 @@ def _fresh() -> ADWIN:
     return ADWIN(delta=DELTA)
 
 
-def _baseline(metric: Metric, pane: Pane) -> float | None:
-    if pane.baseline is None or not metric.measure.events(pane.baseline):
-        return None
-    return metric.measure.value(pane.baseline)
-
-
-def _unit(metric: Metric, pane: Pane) -> float:
-    """What values are divided by."""
-    if isinstance(metric.measure, Rate):
-        return 1.0
-    return abs(_baseline(metric, pane) or 1.0)
-
-
-def _values(metric: Metric, pane: Pane) -> list[float]:
+def _values(metric: Metric, summary: Summary) -> list[float]:
+    """The events of a pane as numbers from 0 to 1, in an order that does not depend on when they came."""
     measure = metric.measure
-    events = measure.events(pane.summary)
-    if not events:
+    if metric.bins is not None:
+        counts = dense(summary.histograms.get(metric.bins.histogram, {}), metric.bins.number)
+        places = np.linspace(0.0, 1.0, metric.bins.number)
+    elif isinstance(measure, Rate):
+        hits = summary.counts.get(measure.hits, 0)
+        counts, places = np.array([measure.events(summary) - hits, hits], np.float64), np.array([0.0, 1.0])
+    else:
         return []
-    value = measure.value(pane.summary)
-    if not isinstance(measure, Rate):
-        return [value] if pane.settled else []  # before, what values are divided by would move
+    events = int(counts.sum())
     shown = min(events, MOST_VALUES)
-    hits = round(value * shown)
-    return [float((index + 1) * hits // shown - index * hits // shown) for index in range(shown)]
+    # The middles of as many equal shares of the sorted events, taken in the order of their golden section.
+    order = np.argsort(np.arange(shown) * _GOLDEN % 1.0)
+    ranks = (order + 0.5) / shown * events
+    found: list[float] = places[np.searchsorted(np.cumsum(counts), ranks, "right")].tolist()
+    return found

@@ -69,6 +69,7 @@ class Subject(msgspec.Struct, frozen=True):
         adaptive: it compares with its own recent past, so after a change it calms down at the new level.
         latched: it says by itself when a drift is over; else an alert is over after a calm window.
         mark: what an example has that shows it, as in ``summary.MARKS``.
+        calm: below what part of its threshold a score is calm again.
     """
 
     metric: str
@@ -81,6 +82,7 @@ class Subject(msgspec.Struct, frozen=True):
     adaptive: bool = False
     latched: bool = False
     mark: int = 0
+    calm: float = 0.5
 
 
 def subject_of(
@@ -89,6 +91,7 @@ def subject_of(
     paging: bool = True,
     adaptive: bool = False,
     latched: bool = False,
+    calm: float = 0.5,
 ) -> Subject:
     """The subject of a detector that watches a named metric."""
     return Subject(
@@ -102,6 +105,7 @@ def subject_of(
         adaptive,
         latched,
         metric.mark,
+        calm,
     )
 
 

@@ -16,6 +16,9 @@ from drift_aware.streams.evidence import Floats
 from drift_aware.streams.measures import Rate
 from drift_aware.streams.summary import Summary
 
+# A rate of 3 % is calm under a limit of 5 %.
+_CALM = 0.9
+
 
 class _OnBound:
     """What both kinds of limit have in common."""
@@ -23,7 +26,7 @@ class _OnBound:
     def __init__(self, bound: Bound, latched: bool) -> None:
         self._bound, self._metric = bound, bound.metric
         self.name = "drop" if bound.drop else "limit"
-        self.subject = subject_of(self._metric, latched=latched)
+        self.subject = subject_of(self._metric, latched=latched, calm=_CALM)
 
     def text(self, value: float) -> str:
         """See ``Detector``."""
