@@ -40,7 +40,7 @@ class NoData(DriftAwareError):
     """The queries or their embeddings are not there."""
 
 
-class _Query(msgspec.Struct):
+class Query(msgspec.Struct):
     intent: str
     domain: str
 
@@ -79,13 +79,13 @@ def load(folder: Path = DATA, wide: bool = False) -> Pool:
     queries, vectors = folder / "clinc150.jsonl", folder / "clinc150_minilm_l6_f16.npy"
     if not queries.exists() or not vectors.exists():
         raise NoData(f"put clinc150.jsonl and clinc150_minilm_l6_f16.npy into {folder}, or name their folder")
-    read = msgspec.json.Decoder(_Query).decode
+    read = msgspec.json.Decoder(Query).decode
     return pool_of(
         [read(line) for line in queries.read_bytes().splitlines()], np.load(vectors).astype(np.float64), wide
     )
 
 
-def pool_of(queries: list[_Query], vectors: Floats, wide: bool = False) -> Pool:
+def pool_of(queries: list[Query], vectors: Floats, wide: bool = False) -> Pool:
     """A pool of queries and their embeddings, shape (n, d); see ``load``."""
     names = sorted({query.intent for query in queries})
     numbers = {name: number for number, name in enumerate(names)}
@@ -106,11 +106,16 @@ def pool_of(queries: list[_Query], vectors: Floats, wide: bool = False) -> Pool:
 
 def _rows(vectors: Floats, wide: bool, seed: int) -> NDArray[np.int32]:
     if wide:
-        dim = vectors.shape[1]
-        rotation, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(WIDE, dim)))
         noise = np.random.default_rng([1, seed]).normal(size=(len(vectors), WIDE))
-        vectors = vectors @ rotation.T + noise * (_WIDE_NOISE / np.sqrt(WIDE))
+        vectors = vectors @ _rotation(vectors.shape[1]).T + noise * (_WIDE_NOISE / np.sqrt(WIDE))
     return rows_on_grid(vectors.copy())[0]
+
+
+@cache
+def _rotation(dim: int) -> Floats:
+    """Orthonormal columns, shape (WIDE, dim)."""
+    rotation: Floats = np.linalg.qr(np.random.default_rng(0).normal(size=(WIDE, dim)))[0]
+    return rotation
 
 
 @dataclass(frozen=True)
