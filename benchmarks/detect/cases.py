@@ -24,7 +24,7 @@ EVERY_TURN = "conversations, every turn counted"
 _FACTORS = (1.15, 1.3, 1.5, 2.0, 3.0, 4.0)
 # The fewer pages are promised, the more deployments it takes to see any.
 _SEEDS = {1.0: 4, 10.0: 1, 100.0: 1}
-_FEWER = {1.0: 1, 10.0: 1}
+_FEWER = {1.0: 3, 10.0: 1}
 _MANY = {100.0: 1}
 _TEN = {10.0: 1}
 

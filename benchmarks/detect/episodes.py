@@ -1,6 +1,5 @@
 """Real drifts: how many pages one makes, when it is said to be over, and how long it takes to be found."""
 
-import math
 from collections.abc import Iterator
 
 import msgspec
@@ -37,18 +36,22 @@ class LifeCase(msgspec.Struct, frozen=True, tag="life"):
 class Episode(msgspec.Struct):
     """What was said of one drift, in hours from its beginning or its end.
 
+    An alarm that was open when the drift began is not counted as having found it.
+
     Attributes:
         pages: while it lasted.
         found: hours to the first page; None if there was none.
         resolved_early: how often it was said to be over while it lasted.
-        resolved: hours from the end until no alarm was open; None if one still was when the next began.
-        calm_pages: after the end, before the next.
+        resolved: hours from the end until it was said to be over.
+        unresolved: its alarm is still open.
+        calm_pages: after the end, before the next; of the first drift also before it.
     """
 
     pages: int = 0
     found: float | None = None
     resolved_early: int = 0
     resolved: float | None = None
+    unresolved: bool = False
     calm_pages: int = 0
 
 
@@ -96,23 +99,22 @@ def life_of(case: LifeCase) -> list[Episode]:
         if drifting:
             _note_drifting(episode, before, fired, hours)
         else:
-            ended = start >= calm
-            _note_calm(episode, before, fired, hours - case.drift_days * 24 if ended else math.inf)
+            _note_calm(episode, before, fired, hours - case.drift_days * 24)
     return episodes
 
 
 def _note_drifting(episode: Episode, before: bool, fired: bool, hours: float) -> None:
-    episode.pages += fired and not before
-    episode.resolved_early += before and not fired
-    if fired and episode.found is None:
-        episode.found = hours
+    if fired and not before:
+        episode.pages, episode.unresolved = episode.pages + 1, True
+        episode.found = hours if episode.found is None else episode.found
+    elif before and not fired and episode.unresolved:
+        episode.resolved_early, episode.unresolved = episode.resolved_early + 1, False
 
 
 def _note_calm(episode: Episode, before: bool, fired: bool, hours: float) -> None:
-    """``hours`` from the end of the episode; infinite before the first."""
     episode.calm_pages += fired and not before
-    if before and not fired and episode.resolved is None and not episode.calm_pages and math.isfinite(hours):
-        episode.resolved = hours
+    if before and not fired and episode.unresolved:
+        episode.resolved, episode.unresolved = hours, False
 
 
 def delays_of(case: MoveCase) -> dict[str, float | None]:

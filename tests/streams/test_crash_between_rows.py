@@ -15,7 +15,7 @@ from drift_aware.schema.alerts import Alert, Baseline
 from drift_aware.schema.envelope import ROWS, encode_rows
 from drift_aware.schema.events import Event, Interaction, Kind
 from drift_aware.schema.topics import ALERTS, EMBEDDINGS, INTERACTIONS, SOURCES, SUMMARIES
-from drift_aware.streams.baseliner import Collector
+from drift_aware.streams.collector import Collector
 from drift_aware.streams.detect import Detect
 from drift_aware.streams.labels import label
 from drift_aware.streams.panes import IDLE

@@ -14,7 +14,7 @@ from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_ro
 from drift_aware.schema.events import Embedding, Event, Interaction
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import ALERTS, EMBEDDINGS, INTERACTIONS, SOURCES, SUMMARIES
-from drift_aware.streams.baseliner import Collector
+from drift_aware.streams.collector import Collector
 from drift_aware.streams.detect import Detect
 from drift_aware.streams.labels import label
 from drift_aware.streams.status import Totals, add_up

@@ -23,8 +23,8 @@ from drift_aware.streams.panes import END_OF_TIME, IDLE, Clock, complete_until
 from drift_aware.streams.stage import Input
 from drift_aware.streams.status import add_up
 from drift_aware.streams.summarise import KEEP_CLOSED_MS, KEEP_SENT_SECONDS, Summarise
-from drift_aware.streams.summary import GRID, Summary, family, merge, summarise_events, unpack
-from drift_aware.streams.vectors import on_grid
+from drift_aware.streams.summary import Summary, family, merge, summarise_events, unpack
+from drift_aware.streams.vectors import GRID, on_grid
 from rig.clinc import labelled_answers
 from rig.configuration import PARTITIONS, make_settings
 from rig_events import NOON, embedding, evaluation, feedback, interaction

@@ -171,5 +171,7 @@ class _Reader:
             asked = [
                 TopicPartition(self._topic, each, max(0, self._since_ms)) for each in metadata.partitions
             ]
-            starts = self._consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS)
+            found = self._consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS)
+            # Below zero stands for the end, also where a broker does not know times: rather all than nothing.
+            starts = [TopicPartition(at.topic, at.partition, max(0, at.offset)) for at in found]
         self._consumer.assign(starts)
