@@ -279,6 +279,13 @@ def test_what_was_never_found_is_beyond_the_horizon() -> None:
     assert embeddings_table([]) == ""
 
 
+def test_delays_that_few_runs_live_to_see_are_not_shown() -> None:
+    early, late = Run(6_000, 1_000, [500], [1.0]), Run(6_000, 1_000, [1_200], [1.0])
+    runs = {name: [early, early, late] for name in clinc.SCENARIOS} | {"calm": [Run(30_000, None, [], [])]}
+    table = variants_table([Row(Trial("panes of 16", 1), {OURS: runs})])
+    assert "| > 10,000 | false alarms first |" in table
+
+
 def test_a_table_needs_its_place_in_the_document() -> None:
     with pytest.raises(NoPlace, match="table: costs"):
         placed("nothing", {"costs": "a table"})

@@ -158,10 +158,12 @@ def _length(groups: Sequence[Sequence[Run]], threshold: float) -> str:
 
 def _delay(groups: Sequence[Sequence[Run]], threshold: float) -> str:
     """Median delay, its interval, and what part was missed; runs with an earlier alarm do not count."""
-    found = delays([run for group in groups for run in group], threshold)
-    if not found:
-        return "-"
-    low, high = interval(groups, lambda runs: median(delays(runs, threshold)))
+    runs = [run for group in groups for run in group]
+    found = delays(runs, threshold)
+    if 2 * len(found) < len(runs) or not runs:
+        # The few that are left are no fair sample any more.
+        return "false alarms first" if runs else "-"
+    low, high = interval(groups, lambda drawn: median(delays(drawn, threshold)))
     missed = sum(math.isinf(each) for each in found) / len(found)
     text = _number(median(found))
     if math.isfinite(low):
