@@ -43,10 +43,11 @@ def _about_fleets(rows: Sequence[FleetRow]) -> str:
         return ""
     traffic = rows[0].case.traffic
     return (
-        f"**False pages.** {traffic.first} segments that become {traffic.last}; when all are there, they have "
-        f"{traffic.events_per_day:,.0f} events a day by Zipf's law. In each, and in `all`, {len(RATES)} rates "
-        f"from {min(RATES):g} to {max(RATES):g}. Pages are counted from the first event on; under a daily "
-        "swing from the second day. Intervals are exact for a Poisson count, 95 %."
+        f"**False pages.** {traffic.first} segments that become {traffic.last}; when all are there, "
+        f"they have {traffic.events_per_day:,.0f} events a day by Zipf's law. "
+        f"Each, and `all`, has {len(RATES)} rates from {min(RATES):g} to {max(RATES):g}. "
+        "Pages are counted from the first event on; under a daily swing from the second day. "
+        "Intervals are exact for a Poisson count, 95 %."
     )
 
 
