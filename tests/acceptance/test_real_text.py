@@ -62,6 +62,9 @@ DRIFTS = {
     "feedback_mean": replace(CALM, rating=3.3),
 }
 
+# Real refusals are longer than the answers here.
+MOVED_TOO = {"refusal_rate": {"response_length"}}
+
 
 def traffic(clinc: Clinc, after: Mood, seed: int) -> Iterator[Event]:
     """Interactions, their embeddings and some feedback, the last one now."""
@@ -188,8 +191,8 @@ def test_a_drift_is_alerted_on_recorded_once_and_answered_with_a_proposed_action
     events = run(chain, DRIFTS[metric], seed=11)
 
     paging = [alert for alert in chain.alerts().values() if alert.paging]
-    assert {alert.metric for alert in paging} == {metric}
-    assert {alert.segment for alert in paging} == {"all", "app=assistant"}
+    assert {metric} <= {alert.metric for alert in paging} <= {metric} | MOVED_TOO.get(metric, set())
+    assert {alert.segment for alert in paging if alert.metric == metric} == {"all", "app=assistant"}
     for alert in paging:
         change = event_time(events, CHANGE_AT)
         assert change - 5_000 <= alert.onset <= change + 15_000

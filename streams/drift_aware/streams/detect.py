@@ -9,6 +9,7 @@ Rows of the table:
 ``{partition}|{segment}|pane|{pane}|{kind}/{source partition}``  latest snapshot of an open pane
 ``{partition}|{segment}|waiting|{time}|{family}``                closed panes whose baseline is not there yet
 ``{partition}|{segment}|baseline|{family}``                      what the segment is compared with
+``{partition}|{segment}|day|{day}|{family}``                     sums of a day that is over
 ``{partition}|{segment}|monitor``                                windows, detectors and alerts
 ``{partition}||census|{pane}|{kind}/{source partition}``         events of each segment in an open pane
 ``{partition}||books``                                           how the false-alarm budget is shared out
@@ -28,7 +29,7 @@ from drift_aware.streams.baseline import wanted
 from drift_aware.streams.budget import Books
 from drift_aware.streams.panes import Clock, complete_until
 from drift_aware.streams.stage import Changes, Input, Output, Row
-from drift_aware.streams.summary import Summary, again, is_again, kind_of, less, unpack
+from drift_aware.streams.summary import Packed, Summary, again, is_again, kind_of, less, unpack
 from drift_aware.streams.waiting import Stretch, StretchRow, Waiting
 from drift_aware.streams.watch import Watch, WatchState
 from drift_aware.streams.wire import Census, Fitted, Snapshot, Watermark, decode
@@ -69,6 +70,7 @@ class MonitorRow(msgspec.Struct, array_like=True):
 _monitor_row = msgspec.msgpack.Decoder(MonitorRow).decode
 _census = msgspec.msgpack.Decoder(Census).decode
 _books = msgspec.msgpack.Decoder(Books).decode
+_packed = msgspec.msgpack.Decoder(Packed).decode
 _stretch_row = msgspec.msgpack.Decoder(StretchRow).decode
 
 
@@ -80,6 +82,7 @@ class _Segment:
         self.panes: dict[int, dict[str, Snapshot]] = {}
         self.waiting: dict[str, Waiting] = {}
         self.baselines: dict[str, Baseline] = {}
+        self.days: defaultdict[str, dict[int, Packed]] = defaultdict(dict)  # until the watches are restored
         self.watches: dict[str, Watch] = {}
         self.unmatched: Counter[str] = Counter()
         self.share = Share()
@@ -130,16 +133,13 @@ class Detect:
                 continue
             segment = state.segments.setdefault(name, _Segment())
             match what:
-                case "pane":
-                    pane, source = rest[0].split("|")
-                    segment.panes.setdefault(int(pane), {})[source] = _snapshot(value)
+                case "monitor":
+                    monitors[name] = _monitor_row(value)
                 case "waiting":
                     at, family = rest[0].split("|", 1)
                     stretches[name, family][int(at)] = _stretch_row(value)
-                case "baseline":
-                    segment.baselines[rest[0]] = _baseline(value)
-                case "monitor":
-                    monitors[name] = _monitor_row(value)
+                case _:
+                    _restore_row(segment, what, rest[0], value)
         for name, row in monitors.items():
             self._restore_monitor(state, name, row)
             _drop_closed(state.rows, partition, name, state.segments[name])
@@ -206,7 +206,7 @@ class Detect:
             baseline = segment.baselines.get(family)
             if watch_state.growing is not None:
                 baseline = None  # it grew complete, but the process died before this watch knew
-            watch = Watch(name, family, self._settings, baseline, watch_state)
+            watch = Watch(name, family, self._settings, baseline, watch_state, segment.days.pop(family, None))
             segment.watches[family] = watch
             if baseline is not None and watch_state.learned:
                 state.outputs.append(_baseline_output(baseline))
@@ -326,6 +326,10 @@ class Detect:
             readings.append(reading)
             if alert is not None:
                 state.outputs.append(_alert_output(alert))
+        for day in sorted(watch.days.changed):
+            over = watch.days.row(day)
+            state.rows[_key(partition, name, "day", day, family)] = None if over is None else _pack(over)
+        watch.days.changed.clear()
         if watch.fitted is not None:
             segment.baselines[family] = watch.fitted
             state.rows[_key(partition, name, "baseline", family)] = _pack(watch.fitted)
@@ -362,7 +366,10 @@ class Detect:
             for alert in segment.watches[family].retire(segment.closed_until):
                 state.outputs.append(_alert_output(alert))
         segment.baselines[family] = baseline
+        days = segment.watches[family].days if family in segment.watches else None
         segment.watches[family] = Watch(name, family, self._settings, baseline)
+        if days is not None:
+            segment.watches[family].days = days
         segment.unmatched.pop(family, None)
         state.dirty[name] = None
         state.rows[_key(partition, name, "baseline", family)] = _pack(baseline)
@@ -377,6 +384,18 @@ class Detect:
     def _report(self, state: _Partition, readings: Readings) -> None:
         self._observed(readings)
         state.outputs.append(Output(READINGS.name, readings.segment.encode(), _json(readings)))
+
+
+def _restore_row(segment: _Segment, what: str, rest: str, value: bytes) -> None:
+    match what:
+        case "pane":
+            pane, source = rest.split("|")
+            segment.panes.setdefault(int(pane), {})[source] = _snapshot(value)
+        case "baseline":
+            segment.baselines[rest] = _baseline(value)
+        case "day":
+            day, family = rest.split("|", 1)
+            segment.days[family][int(day)] = _packed(value)
 
 
 def _restore_books(state: _Partition, what: str, rest: list[str], value: bytes) -> None:

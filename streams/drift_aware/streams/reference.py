@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from drift_aware.streams import classic
 from drift_aware.streams.clustering import spherical_kmeans
 from drift_aware.streams.evidence import Floats
 from drift_aware.streams.geometry import Geometry, fit_geometry
@@ -119,12 +120,11 @@ class Reference:
         order = np.sort(similarity, axis=1)
         nearest = np.sqrt(np.maximum(0.0, 2 - 2 * order[:, -1]))
         second = np.sqrt(np.maximum(0.0, 2 - 2 * order[:, -2])) if self.clusters > 1 else nearest
-        silhouette = np.where(second > 0, 1 - nearest / np.where(second > 0, second, 1.0), 0.0)
         return Scores(
             novelty=np.searchsorted(self.packed.novelty_edges, likelihood, "right"),
             cluster=np.argmax(similarity, axis=1),
             distance=np.searchsorted(self.packed.distance_edges, distance, "right"),
-            silhouette=np.rint(silhouette * GRID).astype(np.int64),
+            silhouette=np.rint(classic.simplified_silhouette(nearest, second) * GRID).astype(np.int64),
         )
 
     def _measure(self, rows: Rows) -> tuple[Ints, Floats, Ints]:

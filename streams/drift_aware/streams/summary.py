@@ -41,7 +41,7 @@ _READ_CHARACTERS = 240
 _LONGEST_ID = 100
 _AGAIN = "#again"
 _SCORED = "scored/"
-_SILHOUETTE = "silhouette_grid"
+SILHOUETTE = "silhouette_grid"
 _WORD = re.compile(r"[^\W\d_]{3,20}")
 
 # What may be wrong with one event, by the count that it adds to.
@@ -259,7 +259,7 @@ def add_vectors(summary: Summary, rows: NDArray[np.int32], reference: Reference 
         return None
     scores = reference.score(rows)
     summary.counts[scored_by(reference)] = len(rows)
-    summary.counts[_SILHOUETTE] = int(scores.silhouette.sum())
+    summary.counts[SILHOUETTE] = int(scores.silhouette.sum())
     for name, places in (
         ("novelty", scores.novelty),
         ("cluster", scores.cluster),
@@ -277,7 +277,7 @@ def scored_by(reference: Reference) -> str:
 
 def is_total(name: str) -> bool:
     """Whether a count is worth adding up for ever: those of scores depend on when a baseline came."""
-    return not name.startswith(_SCORED) and name != _SILHOUETTE
+    return not name.startswith(_SCORED) and name != SILHOUETTE
 
 
 def _examples(events: Sequence[Event], scores: Scores | None) -> Iterator[Example]:

@@ -8,6 +8,7 @@ from drift_aware.schema.alerts import Alert, Baseline, Reading
 from drift_aware.schema.settings import Settings
 from drift_aware.streams.alerting import Context, Track, closed, follow
 from drift_aware.streams.baseline import Growing, GrowingState, reference_of, sums_of, wanted
+from drift_aware.streams.days import Days, Today
 from drift_aware.streams.detectors import Pane, detectors_for, on_budget
 from drift_aware.streams.summary import Packed, Summary, merge, unpack
 
@@ -25,6 +26,7 @@ class WatchState(msgspec.Struct, array_like=True):
     tracks: dict[str, Track]
     learned: bool
     growing: GrowingState | None
+    today: Today
 
 
 class Watch:
@@ -36,9 +38,11 @@ class Watch:
         settings: which detectors, which limits, how long a window.
         baseline: what to compare with; without one it grows from the first calm panes.
         state: to go on from.
+        over: the days that are over, of the same state.
 
     Attributes:
         learned: whether its baseline grew from its own panes.
+        days: the sums of the last days.
         tracks: detector to what is remembered of its alerts.
         fitted: the baseline that has just grown complete.
     """
@@ -50,6 +54,7 @@ class Watch:
         settings: Settings,
         baseline: Baseline | None,
         state: WatchState | None = None,
+        over: Mapping[int, Packed] | None = None,
     ) -> None:
         self.segment, self.family = segment, family
         self._baseline = baseline
@@ -63,6 +68,8 @@ class Watch:
             f"{detector.subject.metric}|{detector.name}": detector
             for detector in detectors_for(family, settings, reference, None if self.learned else self._sums)
         }
+        lengths = settings.baseline.current_days, settings.baseline.baseline_days
+        self.days = Days(*lengths, state.today if state is not None else None, over)
         self._steps: list[tuple[int, Summary]] = []
         self.tracks = {name: Track() for name in self._detectors}
         self.fitted: Baseline | None = None
@@ -105,8 +112,9 @@ class Watch:
             background: words of the segment's baseline.
         """
         self._slide(start, end, summary)
+        self.days.add(start, summary)
         known = self._sums if self._growing is None else self._growing.sums
-        pane = Pane(start, end, summary, self._steps, known, self._growing is None, granted_ms)
+        pane = Pane(start, end, summary, self._steps, known, self._growing is None, granted_ms, self.days)
         context = Context(
             self.segment,
             self.family,
@@ -140,6 +148,7 @@ class Watch:
             self.tracks,
             self.learned,
             self._growing.state() if self._growing is not None else None,
+            self.days.today(),
         )
 
     def _load(self, state: WatchState) -> None:

@@ -16,6 +16,7 @@ from drift_aware.streams.detectors.contract import Detector, Explanation, Pane, 
 from drift_aware.streams.detectors.embedding import EmbeddingShift
 from drift_aware.streams.detectors.limits import Confirmed, Plain
 from drift_aware.streams.detectors.shift import Shift
+from drift_aware.streams.detectors.windows import of_embeddings, of_intents
 from drift_aware.streams.measures import (
     ACCURACY,
     ERROR_RATE,
@@ -79,6 +80,7 @@ def _own(
             sizes = (limits.embedding_cosine, limits.psi)
             yield EmbeddingShift(family, reference, budget, sizes)
             yield Centroid(family, limits.embedding_cosine, limits.min_samples)
+            yield from of_embeddings(family, reference, limits, "classic" in settings.detectors)
         return
     bounds = _bounds(family, settings)
     for metric in [*METRICS.values(), INTENT]:
@@ -87,6 +89,8 @@ def _own(
             yield Shift(metric, budget, settings.hour_of_day_cells, limits.psi, base, mine)
     for bound in bounds:
         yield Confirmed(bound, budget) if limits.confirm else Plain(bound, limits.min_samples)
+    if family == "interaction":
+        yield from of_intents(limits, "classic" in settings.detectors)
     for metric in METRICS.values():
         if metric.family == family:
             yield Adwin(metric, pages="adwin" in settings.detectors)

@@ -56,7 +56,7 @@ class Centroid(Stateless):
     def update(self, pane: Pane) -> Reading:
         """See ``Detector``."""
         enough = pane.window.events >= self._min_samples and pane.baseline is not None
-        score = _distance(pane.window, pane.baseline) if enough and pane.baseline is not None else None
+        score = distance(pane.window, pane.baseline) if enough and pane.baseline is not None else None
         fired = score is not None and score > self._limit
         return Reading(
             metric=self.subject.metric,
@@ -76,7 +76,7 @@ class Centroid(Stateless):
         return f"a cosine distance of {value:.3f} from the baseline"
 
 
-def _distance(window: Summary, baseline: Summary) -> float:
+def distance(window: Summary, baseline: Summary) -> float:
     """The cosine distance of the two means, less what chance makes of it."""
     now, then = window.mean_vector(), baseline.mean_vector()
     now_length, then_length = math.sqrt(now @ now), math.sqrt(then @ then)

@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from drift_aware.schema.alerts import ActionKind, AlertKind, Contribution, Reading
+from drift_aware.streams.days import Days
 from drift_aware.streams.measures import Metric, noun
 from drift_aware.streams.summary import Example, Summary, merge
 
@@ -31,6 +32,7 @@ class Pane:
         baseline: what is compared with; None before the first pane of it.
         settled: whether the baseline is complete; until then it grows.
         granted_ms: event time granted so far to each monitor of the segment (``budget``).
+        days: the sums of the last days, this pane included.
     """
 
     start: int
@@ -40,6 +42,7 @@ class Pane:
     baseline: Summary | None
     settled: bool = True
     granted_ms: float = 0.0
+    days: Days | None = None
 
     @cached_property
     def window(self) -> Summary:

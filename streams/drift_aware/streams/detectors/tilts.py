@@ -42,7 +42,8 @@ class RateTilts:
 
     number = 4
     _factors = np.array([1.5, 2.0, 4.0, 0.5])
-    _back = 1.15
+    # Back to normal is tested against what remains of a large change, or against nearly all of a small one.
+    _most_back = 1.3
 
     def alternatives(self, alpha: Floats) -> Floats:
         """See ``Tilts``."""
@@ -54,7 +55,8 @@ class RateTilts:
 
     def weakest(self, alpha: Floats, alternative: int) -> Floats:
         """See ``Tilts``."""
-        factor = self._back if self._factors[alternative] > 1 else 1 / self._back
+        found = float(self._factors[alternative])
+        factor = min(max(np.sqrt(found), 1 / self._most_back), self._most_back)
         return np.asarray(self._times(alpha, np.array([factor]))[0])
 
     def _times(self, alpha: Floats, factors: Floats) -> Floats:
