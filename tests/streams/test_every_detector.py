@@ -71,9 +71,15 @@ def traffic(family: str, events: int, rng: np.random.Generator, worse: float = 0
         add_vectors(summary, vectors(events, rng, worse), reference())
         return summary
     if family == "evaluation":
-        return Summary(
-            {"events": events, "graded": events, "correct": int(rng.binomial(events, 0.92 - 0.3 * worse))}
-        )
+        expected = rng.integers(0, 3, events)
+        predicted = np.where(rng.random(events) < 0.92 - 0.3 * worse, expected, (expected + 1) % 3)
+        histograms = {
+            "expected": counted(expected.tolist()),
+            "predicted": counted(predicted.tolist()),
+            "matched": counted(expected[expected == predicted].tolist()),
+        }
+        correct = int((expected == predicted).sum())
+        return Summary({"events": events, "graded": events, "correct": correct}, histograms=histograms)
     if family == "feedback":
         return ratings(events, rng, worse)
     return interactions(events, rng, worse)
@@ -299,5 +305,5 @@ def test_everything_that_is_measured_is_watched() -> None:
         "refusal_rate", "toxicity_rate", "toxicity", "error_rate", "latency_ms", "cost_usd",
         "response_length", "input_tokens", "output_tokens", "intent", "feedback_mean", "task_success_rate",
         "accuracy", "query_embedding", "query_embedding_cosine", "query_embedding_psi", "query_embedding_kl",
-        "intent_psi",
+        "intent_psi", "precision", "recall", "f1",
     }  # fmt: skip

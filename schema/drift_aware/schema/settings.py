@@ -51,7 +51,7 @@ ENVIRONMENT: Mapping[str, str] = {
 Share = Annotated[float, Field(gt=0, le=1)]
 # What plugs in a detector; see the documentation of detection.
 DETECTORS_GROUP = "drift_aware.detectors"
-DETECTORS = ("shift", "limit", "drop", "centroid", "adwin", "classic", "creep")
+DETECTORS = ("shift", "limit", "drop", "centroid", "adwin", "classic", "creep", "graded")
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?) per (\d+(?:\.\d+)?) ?(s|m|h|d|w)")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 

@@ -7,13 +7,16 @@ and the settings and returns detectors, often none.
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import entry_points
+from typing import get_args
 
 from drift_aware.schema.settings import DETECTORS_GROUP, Settings
 from drift_aware.streams.detectors.adwin import Adwin
 from drift_aware.streams.detectors.bound import Bound
 from drift_aware.streams.detectors.centroid import Centroid
 from drift_aware.streams.detectors.contract import Detector, Explanation, Pane, Subject
+from drift_aware.streams.detectors.creep import Creep
 from drift_aware.streams.detectors.embedding import EmbeddingShift
+from drift_aware.streams.detectors.graded import Graded, Score
 from drift_aware.streams.detectors.limits import Confirmed, Plain
 from drift_aware.streams.detectors.shift import Shift
 from drift_aware.streams.detectors.windows import of_embeddings, of_intents
@@ -25,6 +28,7 @@ from drift_aware.streams.measures import (
     METRICS,
     REFUSAL_RATE,
     TOXICITY_RATE,
+    Rate,
 )
 from drift_aware.streams.reference import Reference
 from drift_aware.streams.summary import Summary
@@ -74,26 +78,40 @@ def on_budget(detector: Detector) -> bool:
 def _own(
     family: str, settings: Settings, reference: Reference | None, base: Summary | None
 ) -> Iterator[Detector]:
-    budget, limits = settings.budget_ms, settings.limits
-    if family.startswith("embedding/"):
-        if reference is not None:
-            sizes = (limits.embedding_cosine, limits.psi)
-            yield EmbeddingShift(family, reference, budget, sizes)
-            yield Centroid(family, limits.embedding_cosine, limits.min_samples)
-            yield from of_embeddings(family, reference, limits, "classic" in settings.detectors)
-        return
-    bounds = _bounds(family, settings)
+    if not family.startswith("embedding/"):
+        yield from _of_counts(family, settings, base)
+        yield from _second_opinions(family, settings)
+    elif reference is not None:
+        limits = settings.limits
+        sizes = (limits.embedding_cosine, limits.psi)
+        yield EmbeddingShift(family, reference, settings.budget_ms, sizes)
+        yield Centroid(family, limits.embedding_cosine, limits.min_samples)
+        yield from of_embeddings(family, reference, limits, "classic" in settings.detectors)
+
+
+def _of_counts(family: str, settings: Settings, base: Summary | None) -> Iterator[Detector]:
+    budget, limits, bounds = settings.budget_ms, settings.limits, _bounds(family, settings)
     for metric in [*METRICS.values(), INTENT]:
         if metric.family == family:
             mine = [bound for bound in bounds if bound.metric == metric]
             yield Shift(metric, budget, settings.hour_of_day_cells, limits.psi, base, mine)
     for bound in bounds:
         yield Confirmed(bound, budget) if limits.confirm else Plain(bound, limits.min_samples)
-    if family == "interaction":
-        yield from of_intents(limits, "classic" in settings.detectors)
+
+
+def _second_opinions(family: str, settings: Settings) -> Iterator[Detector]:
+    """They are on no budget, and wake nobody unless the settings name them."""
+    limits, named = settings.limits, settings.detectors
     for metric in METRICS.values():
         if metric.family == family:
-            yield Adwin(metric, pages="adwin" in settings.detectors)
+            yield Adwin(metric, pages="adwin" in named)
+            if isinstance(metric.measure, Rate) and metric != ACCURACY:  # accuracy has a limit on its drop
+                yield Creep(metric, paging="creep" in named)
+    if family == "interaction":
+        yield from of_intents(limits, paging="classic" in named)
+    if family == "evaluation":
+        for score in get_args(Score):
+            yield Graded(score, limits.accuracy_drop_points, limits.min_samples)
 
 
 def _bounds(family: str, settings: Settings) -> list[Bound]:
