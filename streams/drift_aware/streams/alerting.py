@@ -165,8 +165,22 @@ def _is_old(alert: Alert, pane: Pane) -> bool:
 
 def alert_id(context: Context, detector: Detector, onset: int) -> str:
     """The id that the same drift gets on any machine, after any restart."""
-    parts = (context.segment, context.family, detector.subject.metric, detector.name, str(onset))
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:24]
+    return alert_name(context.segment, context.family, detector.subject.metric, detector.name, onset)
+
+
+def alert_name(*parts: str | int) -> str:
+    """An id made of what an alert is about."""
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:24]
+
+
+def at(ms: int) -> str:
+    """An event time as a sentence has it."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def place(segment: str) -> str:
+    """A segment as a sentence has it."""
+    return "all traffic" if segment == ALL else segment
 
 
 def _severity(detector: Detector, reading: Reading) -> Severity:
@@ -215,8 +229,7 @@ def _moment(
 def _sentence(segment: str, status: AlertStatus, onset: int, detector: Detector, reading: Reading) -> str:
     about = detector.subject
     title = about.title[0].upper() + about.title[1:]
-    where = "all traffic" if segment == ALL else segment
-    since = datetime.fromtimestamp(onset / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    where, since = place(segment), at(onset)
     now = detector.text(reading.current or 0.0)
     was = (
         f", against {detector.text(reading.baseline_value)} in the baseline" if reading.baseline_value else ""

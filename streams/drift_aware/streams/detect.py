@@ -27,7 +27,8 @@ from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import ALERTS, BASELINES, READINGS
 from drift_aware.streams.baseline import wanted
 from drift_aware.streams.budget import Books
-from drift_aware.streams.panes import Clock, complete_until
+from drift_aware.streams.panes import END_OF_TIME, Clock, complete_until
+from drift_aware.streams.silence import fallen_silent, speaking_again
 from drift_aware.streams.stage import Changes, Input, Output, Row
 from drift_aware.streams.summary import Packed, Summary, again, is_again, kind_of, less, unpack
 from drift_aware.streams.waiting import Stretch, StretchRow, Waiting
@@ -59,12 +60,14 @@ class MonitorRow(msgspec.Struct, array_like=True):
         watches: family to the state of its watch.
         unmatched: family to how many events it had while it had no baseline.
         share: what the segment and each of its monitors was granted.
+        silent: the latest alert that nothing comes.
     """
 
     closed_until: int
     watches: dict[str, WatchState]
     unmatched: dict[str, int]
     share: Share
+    silent: Alert | None = None
 
 
 _monitor_row = msgspec.msgpack.Decoder(MonitorRow).decode
@@ -86,6 +89,7 @@ class _Segment:
         self.watches: dict[str, Watch] = {}
         self.unmatched: Counter[str] = Counter()
         self.share = Share()
+        self.silent: Alert | None = None
 
 
 class _Partition:
@@ -177,6 +181,17 @@ class Detect:
                 self._compare_with(state, record.partition, message.baseline)
         return []
 
+    def listen(self, now_ms: int) -> None:
+        """Take note of segments from which nothing comes any more.
+
+        Args:
+            now_ms: the wall clock; it counts once all that was published has been counted, else event time.
+        """
+        for state in self._partitions.values():
+            for name, segment in state.segments.items():
+                if not segment.panes:
+                    self._listen(state, name, now_ms if state.complete == END_OF_TIME else state.complete)
+
     def changes(self, partition: int) -> Changes:
         """Rows, readings and alerts since the last call.
 
@@ -200,7 +215,9 @@ class Detect:
 
     def _restore_monitor(self, state: _Partition, name: str, row: MonitorRow) -> None:
         segment = state.segments[name]
-        segment.closed_until, segment.share = row.closed_until, row.share
+        segment.closed_until, segment.share, segment.silent = row.closed_until, row.share, row.silent
+        if row.silent is not None:
+            state.outputs.append(_alert_output(row.silent))
         segment.unmatched = Counter(row.unmatched)
         for family, watch_state in row.watches.items():
             baseline = segment.baselines.get(family)
@@ -275,6 +292,10 @@ class Detect:
 
     def _close_pane(self, state: _Partition, partition: int, name: str, pane: int) -> None:
         segment = state.segments[name]
+        self._listen(state, name, pane)
+        if segment.silent is not None and segment.silent.status == "firing":
+            segment.silent = speaking_again(segment.silent, pane)
+            state.outputs.append(_alert_output(segment.silent))
         sources = segment.panes.pop(pane)
         end = pane + self._clock.pane_ms
         segment.closed_until = max(segment.closed_until, end)
@@ -298,6 +319,16 @@ class Detect:
                 self._write_waiting(state, partition, name, family)
         totals = _events(sources)
         self._report(state, Readings(segment=name, start=pane, end=end, totals=totals, readings=readings))
+
+    def _listen(self, state: _Partition, name: str, until: int) -> None:
+        segment, minutes = state.segments[name], self._settings.no_data_minutes
+        if minutes is None or not segment.closed_until:
+            return
+        known = segment.silent is not None and segment.silent.status == "firing"
+        if not known and until - segment.closed_until >= minutes * 60_000:
+            segment.silent = fallen_silent(name, segment.closed_until, minutes * 60_000)
+            state.outputs.append(_alert_output(segment.silent))
+            state.dirty[name] = None
 
     def _grant(self, state: _Partition, name: str, segment: _Segment, units: Families) -> None:
         """Divide what the segment was granted since its last pane equally among its monitors.
@@ -457,7 +488,7 @@ def _events(sources: dict[str, Snapshot]) -> dict[str, int]:
 
 def _row(segment: _Segment) -> MonitorRow:
     watches = {family: watch.state() for family, watch in segment.watches.items()}
-    return MonitorRow(segment.closed_until, watches, dict(segment.unmatched), segment.share)
+    return MonitorRow(segment.closed_until, watches, dict(segment.unmatched), segment.share, segment.silent)
 
 
 def _baseline_output(baseline: Baseline) -> Output:

@@ -165,6 +165,7 @@ class _Replay:
         self._tell(self._summarise.changes(0).outputs)
         self._settle(time)
         self._tell(self._summarise.watermarks(0, lambda _: time == END_OF_TIME))
+        self._detect.listen(self._time)
         panes = self._summarise.open_after(0, time)
         self._closes = min((self._clock.closes_at(pane) for pane in panes), default=END_OF_TIME)
         alerts = [

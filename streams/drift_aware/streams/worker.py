@@ -120,6 +120,7 @@ def build(settings: Settings, summarise: Summarise, registry: CollectorRegistry,
         if positions.ready:
             first.flush()
             _send_watermarks(first, summarise, heard)
+            detect.listen(round(time.time() * 1000))
 
     return app
 

@@ -17,8 +17,8 @@ _TITLES: dict[Score, str] = {"precision": "the precision", "recall": "the recall
 class Graded(Stateless):
     """A score of the window, the mean over the classes that occur (macro average), against the baseline's.
 
-    It fires when it has fallen by more than the limit; unlike a rate it is no mean over events, so what chance
-    makes of it nobody knows, and its alerts wake nobody.
+    It fires when it has fallen by more than the limit. Unlike a rate it is no mean over events, so nobody
+    knows what chance makes of it, and its alerts wake nobody.
 
     Args:
         score: which.
