@@ -54,6 +54,11 @@ class Collector:
         for (segment_name, pane, name), members in self._grouped(source, measured).items():
             self._collection(segment_name, name).add(pane, _part(members), record)
 
+    def pass_time(self, ts: int) -> None:
+        """All sources have come as far as an event time, whatever their last event."""
+        for topic in _KINDS:
+            self._watermarks[topic, 0] = max(self._watermarks.get((topic, 0), NEVER), ts)
+
     def settle(self, behind: abc.Collection[tuple[str, int]], now_ms: int) -> list[Baseline]:
         """The baselines that have come together.
 

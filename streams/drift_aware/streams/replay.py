@@ -25,7 +25,7 @@ from drift_aware.streams.stage import Input, Output
 from drift_aware.streams.summarise import Summarise
 from drift_aware.streams.wire import Fitted, encode
 
-# So many lines are read at once; a pane that closes comes first.
+# So many lines are read at once.
 _MOST_LINES = 500
 _alert = msgspec.json.Decoder(Alert).decode
 
@@ -117,7 +117,11 @@ def replay(settings: Settings, lines: Iterable[Line], label: Label, unused: Unus
 
 
 class _Replay:
-    """Both stages and the baseliner as one partition in memory."""
+    """Both stages and the baseliner as one partition in memory.
+
+    Lines wait until their pane closes, and panes are counted one after the other. So it does not matter how
+    lines of open panes are mixed, nor at which of them a baseline comes together.
+    """
 
     def __init__(self, settings: Settings, label: Label, unused: Unused) -> None:
         policy = settings.baseline
@@ -135,50 +139,48 @@ class _Replay:
         self._collector = Collector(one, label, [], self._span)
         self._summarise.restore(0, [], {})
         self._detect.restore(0, [], {})
-        self._time, self._closes = NEVER, END_OF_TIME
-        self._lines: dict[Kind, list[Line]] = {kind: [] for kind in SOURCES}
+        self._time = NEVER
+        self._lines: dict[int, list[Line]] = {}
         self._offset = 0
 
     def take(self, line: Line) -> Iterator[Raised]:
         """One more event; the alerts that its time brings."""
-        if line.ts >= self._closes:
-            yield from self._close(line.ts, line.number)
         self._time = max(self._time, line.ts)
-        closes = self._clock.closes_at(self._clock.pane(line.ts))
-        if closes <= self._time:
-            self._unused.refuse(line.number, "too late: its pane is closed; sort the lines by `ts`")
-            return
-        self._closes = min(self._closes, closes)
-        waiting = self._lines[line.kind]
-        waiting.append(line)
-        if len(waiting) >= _MOST_LINES:
-            self._count(line.kind)
+        yield from self._close(self._time, line.number)
+        pane = self._clock.pane(line.ts)
+        if self._clock.closes_at(pane) <= self._time:
+            self._unused.late += 1
+        else:
+            self._lines.setdefault(pane, []).append(line)
 
     def finish(self, number: int) -> Iterator[Raised]:
         """Close what is open."""
         yield from self._close(END_OF_TIME, number)
 
     def _close(self, time: int, number: int) -> Iterator[Raised]:
-        for kind in SOURCES:
-            self._count(kind)
-        self._summarise.pass_time(0, self._time if time == END_OF_TIME else time)
-        self._tell(self._summarise.changes(0).outputs)
-        self._settle(time)
-        self._tell(self._summarise.watermarks(0, lambda _: time == END_OF_TIME))
-        self._detect.listen(self._time)
-        panes = self._summarise.open_after(0, time)
-        self._closes = min((self._clock.closes_at(pane) for pane in panes), default=END_OF_TIME)
+        if not self._lines or self._clock.closes_at(min(self._lines)) > time:
+            return
+        for pane in sorted(self._lines):
+            closes = self._clock.closes_at(pane)
+            if closes > time:
+                break
+            self._count(self._lines.pop(pane))
+            self._pass(closes)
         alerts = [
             _alert(output.value) for output in self._detect.changes(0).outputs if output.topic == ALERTS.name
         ]
         for alert in sorted(alerts, key=_order):
             yield Raised(number, alert)
 
-    def _count(self, kind: Kind) -> None:
-        """Read and count the lines of a kind that have come together."""
-        lines, self._lines[kind] = self._lines[kind], []
-        if not lines:
-            return
+    def _count(self, lines: list[Line]) -> None:
+        """Read and count the lines of a pane, in an order that is always the same."""
+        lines.sort(key=lambda line: (line.ts, line.raw))
+        for kind in SOURCES:
+            mine = [line for line in lines if line.kind == kind]
+            for begin in range(0, len(mine), _MOST_LINES):
+                self._count_record(kind, mine[begin : begin + _MOST_LINES])
+
+    def _count_record(self, kind: Kind, lines: list[Line]) -> None:
         value = b"[" + b",".join(line.raw for line in lines) + b"]"
         record = Input(SOURCES[kind].name, 0, self._offset, value, ROWS)
         self._offset += 1
@@ -189,13 +191,19 @@ class _Replay:
         self._summarise.count(Source(kind, 0), record.offset, measured, len(dead))
         self._collector.add(measured, record)
 
-    def _settle(self, time: int) -> None:
-        found = self._collector.settle(set(), min(time, self._time))
+    def _pass(self, time: int) -> None:
+        """Let both stages and the baseliner know that everything up to an event time is there."""
+        self._summarise.pass_time(0, time)
+        self._collector.pass_time(time)
+        self._tell(self._summarise.changes(0).outputs)
+        found = self._collector.settle(set(), time)
         if self._span is not None and time >= self._clock.closes_at(self._span[1]):
-            found = self._collector.conclude("pinned", self._time)
+            found = self._collector.conclude("pinned", time)
         for baseline in found:
             self._summarise.compare_with(baseline)
             self._tell([Output(SUMMARIES.name, b"", encode(Fitted(baseline)))])
+        self._tell(self._summarise.watermarks(0, lambda _: False))
+        self._detect.listen(time)
 
     def _tell(self, outputs: list[Output]) -> None:
         for output in outputs:

@@ -155,12 +155,6 @@ class Summarise:
         if reference is not None:
             self._references[baseline.segment, baseline.family] = reference
 
-    def open_after(self, partition: int, time: int) -> set[int]:
-        """The panes of a partition that an event time has not closed."""
-        states = [state for source, state in self._sources.items() if source.partition == partition]
-        panes = {pane for state in states for _, pane in state.panes}
-        return {pane for pane in panes if self._clock.closes_at(pane) > time}
-
     def restore(self, partition: int, rows: Iterable[tuple[bytes, bytes]], notes: dict[str, bytes]) -> None:
         """Take over a partition; every open pane and the watermarks count as unsent."""
         self._marks_sent.pop(partition, None)

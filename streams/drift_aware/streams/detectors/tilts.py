@@ -42,7 +42,8 @@ class RateTilts:
 
     number = 4
     _factors = np.array([1.5, 2.0, 4.0, 0.5])
-    # Back to normal is tested against what remains of a large change, or against nearly all of a small one.
+    # Back to normal is tested against so much of the change, on a scale of logarithms, and at most a factor.
+    _remaining = 0.4
     _most_back = 1.3
 
     def alternatives(self, alpha: Floats) -> Floats:
@@ -55,8 +56,8 @@ class RateTilts:
 
     def weakest(self, alpha: Floats, alternative: int) -> Floats:
         """See ``Tilts``."""
-        found = float(self._factors[alternative])
-        factor = min(max(np.sqrt(found), 1 / self._most_back), self._most_back)
+        remaining = self._factors[alternative] ** self._remaining
+        factor = np.clip(remaining, 1 / self._most_back, self._most_back)
         return np.asarray(self._times(alpha, np.array([factor]))[0])
 
     def _times(self, alpha: Floats, factors: Floats) -> Floats:
