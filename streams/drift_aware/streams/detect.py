@@ -27,6 +27,7 @@ from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import ALERTS, BASELINES, READINGS
 from drift_aware.streams.baseline import wanted
 from drift_aware.streams.budget import Books
+from drift_aware.streams.labels import VERSION
 from drift_aware.streams.panes import END_OF_TIME, Clock, complete_until
 from drift_aware.streams.silence import fallen_silent, speaking_again
 from drift_aware.streams.stage import Changes, Input, Output, Row
@@ -36,6 +37,8 @@ from drift_aware.streams.watch import Watch, WatchState
 from drift_aware.streams.wire import Census, Fitted, Snapshot, Watermark, decode
 
 Families = dict[str, Summary]
+# The family whose events labellers read.
+_LABELLED = "interaction"
 Marks = dict[int, dict[Kind, int]]
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -61,6 +64,7 @@ class MonitorRow(msgspec.Struct, array_like=True):
         unmatched: family to how many events it had while it had no baseline.
         share: what the segment and each of its monitors was granted.
         silent: the latest alert that nothing comes.
+        labeller: version of the labels that were counted.
     """
 
     closed_until: int
@@ -68,6 +72,7 @@ class MonitorRow(msgspec.Struct, array_like=True):
     unmatched: dict[str, int]
     share: Share
     silent: Alert | None = None
+    labeller: str = VERSION
 
 
 _monitor_row = msgspec.msgpack.Decoder(MonitorRow).decode
@@ -145,7 +150,7 @@ class Detect:
                 case _:
                     _restore_row(segment, what, rest[0], value)
         for name, row in monitors.items():
-            self._restore_monitor(state, name, row)
+            self._restore_monitor(state, partition, name, row)
             _drop_closed(state.rows, partition, name, state.segments[name])
         _drop_unwatched(state.segments)
         self._drop_counted(state, partition)
@@ -213,7 +218,7 @@ class Detect:
         state.rows, state.dirty, state.outputs = {}, {}, []
         return changes
 
-    def _restore_monitor(self, state: _Partition, name: str, row: MonitorRow) -> None:
+    def _restore_monitor(self, state: _Partition, partition: int, name: str, row: MonitorRow) -> None:
         segment = state.segments[name]
         segment.closed_until, segment.share, segment.silent = row.closed_until, row.share, row.silent
         if row.silent is not None:
@@ -224,6 +229,9 @@ class Detect:
             if watch_state.growing is not None:
                 baseline = None  # it grew complete, but the process died before this watch knew
             watch = Watch(name, family, self._settings, baseline, watch_state, segment.days.pop(family, None))
+            if family == _LABELLED and row.labeller != VERSION:
+                _begin_again(state, partition, family, watch)
+                continue
             segment.watches[family] = watch
             if baseline is not None and watch_state.learned:
                 state.outputs.append(_baseline_output(baseline))
@@ -465,6 +473,15 @@ def _drop_closed(rows: dict[bytes, bytes | None], partition: int, name: str, seg
     for pane in [pane for pane in segment.panes if pane < segment.closed_until]:
         sources = segment.panes.pop(pane)
         rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
+
+
+def _begin_again(state: _Partition, partition: int, family: str, watch: Watch) -> None:
+    """Give up what was learned of labels that another version of the labellers gave."""
+    segment = state.segments[watch.segment]
+    state.outputs.extend(_alert_output(alert) for alert in watch.retire(segment.closed_until))
+    if segment.baselines.pop(family, None) is not None:
+        state.rows[_key(partition, watch.segment, "baseline", family)] = None
+    state.dirty[watch.segment] = None
 
 
 def _drop_unwatched(segments: dict[str, _Segment]) -> None:

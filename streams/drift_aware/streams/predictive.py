@@ -23,8 +23,8 @@ HOURS = 24
 _HOUR_MS = 3_600_000
 # Two hours on either side.
 _NEAR = np.array([-2, -1, 0, 1, 2])
-# An hour that has shown so many values outside its commonest bin learns no more: it would gain nothing, and
-# absorb a slow drift.
+# An hour that has shown so many values outside its commonest bin, for each bin but one, learns no more: it
+# would gain nothing, and absorb a slow drift.
 ENOUGH = 10_000
 # So many values must have been learned before a prediction is trusted.
 LEARNED = 300
@@ -78,7 +78,7 @@ class Predictive:
         """
         hour = self._hour(time)
         cell = self._cells[hour]
-        enough = cell.sum() - cell.max() >= ENOUGH
+        enough = cell.sum() - cell.max() >= ENOUGH * (len(cell) - 1)
         for alternative, since in enumerate(self._recent):
             if zero[alternative]:
                 since.clear()

@@ -68,6 +68,8 @@ class Watch:
             f"{detector.subject.metric}|{detector.name}": detector
             for detector in detectors_for(family, settings, reference, None if self.learned else self._sums)
         }
+        # A limit may be passed from the first day on; only a change is no part of a baseline.
+        self._shifts = [name for name, each in self._detectors.items() if each.name == "shift"]
         lengths = settings.baseline.current_days, settings.baseline.baseline_days
         self.days = Days(*lengths, state.today if state is not None else None, over)
         self._steps: list[tuple[int, Summary]] = []
@@ -169,7 +171,7 @@ class Watch:
 
     def _grow(self, start: int, end: int, summary: Summary) -> Reading:
         assert self._growing is not None
-        if not any(track.firing for track in self.tracks.values()):
+        if not any(self.tracks[name].firing for name in self._shifts):
             self._growing.add(start, end, summary)
         seen = self._growing.sums.events
         if seen >= self._wanted:

@@ -43,7 +43,7 @@ class RateTilts:
     number = 4
     _factors = np.array([1.5, 2.0, 4.0, 0.5])
     # Back to normal is tested against so much of the change, on a scale of logarithms, and at most a factor.
-    _remaining = 0.4
+    _remaining = 0.45
     _most_back = 1.3
 
     def alternatives(self, alpha: Floats) -> Floats:
