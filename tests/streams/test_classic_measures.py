@@ -129,18 +129,11 @@ def test_a_single_bin_cannot_drift(n: int, m: int) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_noise_is_a_chi_squared_quantile_within_a_hundredth(level: float) -> None:
+def test_noise_is_a_chi_squared_quantile(level: float) -> None:
     for bins in (2, 3, 4, 5, 11, 51, 201):
         expected = stats.chi2.ppf(level, bins - 1) * (1 / 300 + 1 / 3000)
-        assert psi_noise(bins, 300, 3000, level) == pytest.approx(expected, rel=0.01)
-        assert kl_noise(bins, 300, 3000, level) == pytest.approx(expected / 2, rel=0.01)
-
-
-@pytest.mark.parametrize("level", [0.995, 0.999, 0.9999])
-def test_in_the_far_tail_noise_errs_by_little_and_to_the_safe_side(level: float) -> None:
-    for bins in (2, 3, 4, 5, 11, 51, 201):
-        exact = stats.chi2.ppf(level, bins - 1)
-        assert 1 - 1e-9 <= psi_noise(bins, 2, 2, level) / exact <= 1.04
+        assert psi_noise(bins, 300, 3000, level) == pytest.approx(expected)
+        assert kl_noise(bins, 300, 3000, level) == pytest.approx(expected / 2)
 
 
 def test_without_events_everything_may_be_chance() -> None:

@@ -6,11 +6,11 @@ Where there is nothing to compare (no events, no direction) a measure is 0.0: no
 """
 
 import math
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri
 
 from drift_aware.schema.alerts import Severity
 
@@ -110,7 +110,7 @@ def psi_noise(bins: int, n: float, m: float, level: float = 0.99) -> float:
     """
     if not n or not m:
         return math.inf
-    return _chi_squared(bins - 1, level) * (1 / n + 1 / m)
+    return float(chdtri(bins - 1, 1 - level)) * (1 / n + 1 / m) if bins > 1 else 0.0
 
 
 def kl_noise(bins: int, n: float, m: float, level: float = 0.99) -> float:
@@ -278,23 +278,6 @@ def _shares(current: Numbers, baseline: Numbers) -> tuple[Floats, Floats]:
     used = (current + baseline) > 0
     p, q = current[used] + 0.5, baseline[used] + 0.5
     return p / p.sum(), q / q.sum()
-
-
-def _chi_squared(freedom: int, level: float) -> float:
-    """The quantile ``level`` of chi-squared, exact for one and two degrees of freedom.
-
-    Beyond, by the cube root of Wilson and Hilferty (1931, https://doi.org/10.1073/pnas.17.12.684): within 1 %
-    up to level 0.99; further out too large, by 4 % at 0.9999 for three degrees.
-    """
-    assert 0.5 <= level < 1
-    if freedom < 1:
-        return 0.0
-    if freedom == 1:
-        return NormalDist().inv_cdf((1 + level) / 2) ** 2
-    if freedom == 2:
-        return -2 * math.log1p(-level)
-    ninth = 2 / (9 * freedom)
-    return float(freedom * (1 - ninth + NormalDist().inv_cdf(level) * math.sqrt(ninth)) ** 3)
 
 
 def _direction(vector: Numbers) -> Floats | None:
