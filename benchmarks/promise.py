@@ -5,7 +5,7 @@
 
 The detectors and the books are the product's own; only the traffic is simulated. Every finished case is kept
 under ``.cache/promise``, so a run that was cut short goes on where it was; ``--fresh`` begins anew, which is
-due whenever a detector has changed. The tables go to ``docs/promise_table.md``; with ``--quick``, about three
+due whenever a detector has changed. The tables go to ``docs/detection.md``; with ``--quick``, about three
 minutes, or ``--only`` they are just printed. ``--kept`` makes them of the cases at hand.
 """
 
@@ -19,11 +19,12 @@ import msgspec
 
 from detect.cases import NAMES, Case, Row, cases, play
 from detect.fleet import FleetCase
+from detect.report import placed
 from detect.tables import tables
 
 _ROOT = Path(__file__).parents[1]
 _CACHE = _ROOT / ".cache" / "promise" / "rows.jsonl"
-_TABLE = _ROOT / "docs" / "promise_table.md"
+_DOCUMENT = _ROOT / "docs" / "detection.md"
 
 
 def kept(path: Path) -> dict[Case, Row]:
@@ -81,7 +82,7 @@ def main() -> None:
     text = tables([rows[case] for case in chosen if case in rows])
     print(text)
     if not arguments.quick and not arguments.only:
-        _TABLE.write_text(text)
+        _DOCUMENT.write_text(placed(_DOCUMENT.read_text(), {"promise": text}))
 
 
 if __name__ == "__main__":
