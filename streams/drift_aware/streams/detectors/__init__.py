@@ -13,7 +13,14 @@ from drift_aware.schema.settings import DETECTORS_GROUP, Settings
 from drift_aware.streams.detectors.adwin import Adwin
 from drift_aware.streams.detectors.bound import Bound
 from drift_aware.streams.detectors.centroid import Centroid
-from drift_aware.streams.detectors.contract import Detector, Explanation, Pane, Subject
+from drift_aware.streams.detectors.contract import (
+    Detector,
+    Explanation,
+    Pane,
+    Stateless,
+    Subject,
+    subject_of,
+)
 from drift_aware.streams.detectors.creep import Creep
 from drift_aware.streams.detectors.embedding import EmbeddingShift
 from drift_aware.streams.detectors.graded import Graded, Score
@@ -44,9 +51,11 @@ __all__ = [
     "Pane",
     "Plain",
     "Shift",
+    "Stateless",
     "Subject",
     "detectors_for",
     "on_budget",
+    "subject_of",
 ]
 
 Plugin = Callable[[str, Settings], list[Detector]]
