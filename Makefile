@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# numpy's threads stand in each other's way on small matrices, and in the way of brokers and databases.
+export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test check format schemas clean
 

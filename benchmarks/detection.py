@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from detect.clinc import DATA, load
-from detect.costs import detecting, scoring
+from detect.costs import costs
 from detect.journal import Journal
 from detect.report import (
     beyond_table,
@@ -52,7 +52,7 @@ def trials(only: str | None, replicates: int, quick: bool) -> list[Trial]:
     return sorted(due, key=lambda trial: trial.seed)
 
 
-def tables(rows: Sequence[Row], costs: bool) -> dict[str, str]:
+def tables(rows: Sequence[Row], measure: bool) -> dict[str, str]:
     """The tables by their names in the document."""
     found = {
         "embeddings": embeddings_table(rows),
@@ -60,8 +60,8 @@ def tables(rows: Sequence[Row], costs: bool) -> dict[str, str]:
         "beyond": beyond_table(rows),
         "scalars": scalars_table(rows),
     }
-    if costs:
-        found["costs"] = costs_table(detecting(), scoring())
+    if measure:
+        found["costs"] = costs_table(costs())
     return {name: table for name, table in found.items() if table}
 
 
@@ -81,13 +81,13 @@ def main() -> None:
         _CACHE.unlink(missing_ok=True)
     replicates = arguments.replicates or (_QUICK_REPLICATES if arguments.quick else 12)
     wanted = trials(arguments.only, replicates, arguments.quick)
-    journal = Journal(_CACHE, Row)
+    journal: Journal[Row] = Journal(_CACHE, Row)
     rows = {row.trial: row for row in journal.kept()}
     due = [] if arguments.tables else [trial for trial in wanted if trial not in rows]
     for number, row in enumerate(journal.played(play, due, arguments.jobs), 1):
         rows[row.trial] = row
         print(f"{number} of {len(due)}: {row.trial}", flush=True)
-    found = tables([rows[trial] for trial in wanted if trial in rows], costs=arguments.only != "scalars")
+    found = tables([rows[trial] for trial in wanted if trial in rows], measure=arguments.only != "scalars")
     print("\n\n".join(f"{name}\n\n{table}" for name, table in found.items()))
     if not arguments.quick and not arguments.only:
         _DOCUMENT.write_text(placed(_DOCUMENT.read_text(), found))

@@ -11,46 +11,17 @@ minutes, or ``--only`` they are just printed. ``--kept`` makes them of the cases
 
 import argparse
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-
-import msgspec
 
 from detect.cases import NAMES, Case, Row, cases, play
 from detect.fleet import FleetCase
+from detect.journal import Journal
 from detect.report import placed
 from detect.tables import tables
 
 _ROOT = Path(__file__).parents[1]
 _CACHE = _ROOT / ".cache" / "promise" / "rows.jsonl"
 _DOCUMENT = _ROOT / "docs" / "detection.md"
-
-
-def kept(path: Path) -> dict[Case, Row]:
-    """The finished cases in a file of JSON lines; a line cut short by the end of its process is left out."""
-    if not path.exists():
-        return {}
-    rows: dict[Case, Row] = {}
-    for line in path.read_bytes().splitlines():
-        try:
-            row: Row = msgspec.json.decode(line, type=Row)
-        except msgspec.DecodeError:
-            continue
-        rows[row.case] = row
-    return rows
-
-
-def played(due: Iterable[Case], path: Path, jobs: int) -> Iterator[Row]:
-    """Simulate what is due, and keep each as soon as it is finished."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(jobs) as pool, path.open("ab") as file:
-        for future in as_completed([pool.submit(play, case) for case in due]):
-            row = future.result()
-            # The newline comes first: it ends a line that an earlier run left half written.
-            file.write(b"\n" + msgspec.json.encode(row))
-            file.flush()
-            yield row
 
 
 def length(case: Case) -> int:
@@ -74,9 +45,10 @@ def main() -> None:
         _CACHE.unlink(missing_ok=True)
     names = [arguments.only] if arguments.only else NAMES
     chosen = [case for name in names for case in cases(name, arguments.quick)]
-    rows = kept(_CACHE)
+    journal: Journal[Row] = Journal(_CACHE, Row)
+    rows = {row.case: row for row in journal.kept()}
     due = [] if arguments.kept else sorted((case for case in chosen if case not in rows), key=length)
-    for number, row in enumerate(played(due, _CACHE, arguments.jobs), 1):
+    for number, row in enumerate(journal.played(play, due, arguments.jobs), 1):
         rows[row.case] = row
         print(f"{number} of {len(due)}: {row.case}", flush=True)
     text = tables([rows[case] for case in chosen if case in rows])

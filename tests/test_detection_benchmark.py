@@ -253,7 +253,7 @@ def test_bins_of_ratings_are_counted_as_the_product_counts_stars() -> None:
 
 def test_a_trial_of_scalars_finds_a_large_change_and_its_row_makes_a_table(tmp_path: Path) -> None:
     trial = Trial("toxicity", 1, quick=True)
-    journal = Journal(tmp_path / "rows.jsonl", Row)
+    journal: Journal[Row] = Journal(tmp_path / "rows.jsonl", Row)
     (row,) = journal.played(play, [trial], jobs=1)
     with (tmp_path / "rows.jsonl").open("ab") as file:
         file.write(b'\n{"trial":{"exper')

@@ -7,12 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from detect.cases import NAMES, FleetRow, LifeRow, MoveRow, cases, play
+from detect.cases import NAMES, FleetRow, LifeRow, MoveRow, Row, cases, play
 from detect.episodes import DRIFTING, Episode, LifeCase, MoveCase
 from detect.fleet import Fleet, FleetCase, Page, Watched, pages_of, summary_of
+from detect.journal import Journal
 from detect.tables import fleet_table, life_table, move_table, poisson_interval, tables
 from detect.traffic import DAY_MS, RATES, Counted, Traffic, arrivals, draw, tallies, zipf
-from promise import kept, played
 
 SMALL = Traffic(first=2, last=4, days=3, events_per_day=4_000.0)
 
@@ -116,13 +116,14 @@ def test_a_drift_that_was_never_found_is_said_to_be_so() -> None:
 def test_a_run_that_was_cut_short_goes_on_where_it_was(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     case = MoveCase(0, 50_000.0, seed=0, segments=2, factor=4.0, learning_days=1, days=1)
-    rows = list(played([case], path, jobs=1))
+    journal: Journal[Row] = Journal(path, Row)
+    rows = list(journal.played(play, [case], jobs=1))
     with path.open("ab") as file:
         file.write(b'\n{"type":"move","case":{"mov')
-    assert kept(path) == {case: rows[0]}
+    assert journal.kept() == rows
     again = msgspec.structs.replace(case, seed=1)
-    list(played([again], path, jobs=1))
-    assert set(kept(path)) == {case, again}
+    list(journal.played(play, [again], jobs=1))
+    assert [row.case for row in journal.kept()] == [case, again]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -16,10 +16,10 @@ class Journal(Generic[Result]):
 
     Args:
         path: of the file; it need not be there yet.
-        kind: type of the results.
+        kind: type of the results, or a union of types.
     """
 
-    def __init__(self, path: Path, kind: type[Result]) -> None:
+    def __init__(self, path: Path, kind: Any) -> None:
         self._path, self._kind = path, kind
 
     def kept(self) -> list[Result]:

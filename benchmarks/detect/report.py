@@ -102,14 +102,15 @@ def scalars_table(rows: Sequence[Row]) -> str:
     return "\n".join(tables)
 
 
-def costs_table(costs: Costs, scoring: float) -> str:
-    """Processor time for each event."""
+def costs_table(costs: Costs) -> str:
+    """Processor time for each event, and which part of it is the detectors'."""
     lines = [
-        [f"{pane:,}", f"{plain:.1f} ({number})", f"{deep:.1f} ({others})", f"{scoring:.1f}"]
-        for pane, (number, plain, others, deep) in costs.items()
+        [f"{pane:,}", f"{rest:.1f}", f"{ours:.1f}", f"{100 * ours / (rest + ours):.0f} %"]
+        for pane, (rest, ours) in costs.items()
     ]
-    heads = ["interactions (detectors)", "embeddings (detectors)", "scoring a vector"]
-    return _table(["events a pane", *(f"{head}, µs an event" for head in heads)], lines)
+    return _table(
+        ["events a pane", "without detectors, µs an event", "the detectors, µs", "their share"], lines
+    )
 
 
 def _of(rows: Sequence[Row], experiment: str) -> list[Row]:

@@ -1,6 +1,9 @@
 """The command line as a person meets it: real processes, exit codes, streams."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,3 +47,31 @@ def test_topics_are_created_and_listed(start_command: Start, broker: Broker) -> 
     assert {row["name"]: row["partitions"] for row in rows} == {
         topic.name: broker.partitions for topic in topics.TOPICS
     }
+
+
+_THREADS = """
+import sys
+from drift_aware.schema import cli
+sys.argv = ["drift-aware", "--help"]
+try:
+    cli.main()
+except SystemExit:
+    pass
+import numpy, threadpoolctl
+print(max(each["num_threads"] for each in threadpoolctl.threadpool_info()))
+"""
+
+
+def test_numpy_has_one_thread_unless_somebody_wants_more() -> None:
+    found = []
+    for wanted in ({}, {"OMP_NUM_THREADS": "2"}):
+        environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+        done = subprocess.run(
+            [sys.executable, "-c", _THREADS],
+            env=environment | wanted,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.append(done.stdout.split()[-1])
+    assert found == ["1", str(min(2, os.cpu_count() or 1))]

@@ -51,7 +51,7 @@ class Alert(Struct, kw_only=True, omit_defaults=False):
     Attributes:
         current: the metric now; baseline_value: what it was; both in the metric's own unit.
         score: what the detector compares with ``threshold``.
-        evidence: how sure: an e-value or an average run length, if the detector has one.
+        evidence: how sure, in days: by chance alone the like would come so seldom; None if it is not known.
         onset: event time in milliseconds at which the change is thought to have begun.
         paging: false for a detector that only gives a second opinion.
         contributions: what moved; the shares add up to the score.

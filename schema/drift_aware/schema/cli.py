@@ -3,12 +3,16 @@
 Exit codes: 0 fine, 1 failed, 2 misuse. Results go to stdout, logs to stderr.
 """
 
+import os
 import sys
 from importlib.metadata import entry_points
 
 
 def main() -> None:
     """Run the command line."""
+    # Our matrices are small. On a busy machine numpy's threads wait for each other, and what is done in a
+    # millisecond takes eighty. It is read when numpy is first imported; a value of your own stands.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         import structlog  # noqa: F401  (part of the same extra, imported where it is used)
         import typer

@@ -47,6 +47,7 @@ class Days:
         # Rows of days to come were written just before the process died, and will be written again.
         self._over = {day: unpack(row) for day, row in (rows or {}).items() if day < self._day}
         self._merged: tuple[Summary, Summary] | None = None
+        self._recent: Summary | None = None
         self.changed: set[int] = set()
 
     def add(self, start: int, summary: Summary) -> None:
@@ -60,13 +61,16 @@ class Days:
         if day > self._day:
             self._turn(day)
         self._today.add(Summary(summary.counts, summary.vector, summary.histograms))
+        self._recent = None
 
     def windows(self) -> tuple[Summary, Summary]:
         """The sums of the current days, this one included, and of those before them."""
         if self._merged is None:
             self._merged = self._between(0, self._current), self._between(self._current, self._before)
-        recent, before = self._merged
-        return merge([recent, self._today]), before
+        over, before = self._merged
+        if self._recent is None:
+            self._recent = merge([over, self._today])
+        return self._recent, before
 
     def today(self) -> Today:
         """The day that goes on, to be kept."""

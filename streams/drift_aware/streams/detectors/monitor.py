@@ -174,7 +174,10 @@ class Monitor:
         return self.alarm.log_sum
 
     def _log_mean(self) -> float:
-        return log_mean_exp(np.array([evidence.log_mean for evidence in self._evidence]))
+        means = [evidence.log_mean for evidence in self._evidence]
+        return means[0] if len(means) == 1 else log_mean_exp(np.array(means))
 
     def _leading(self) -> int:
+        if len(self._evidence) == 1:
+            return 0
         return int(np.argmax([evidence.log_mean for evidence in self._evidence]))
