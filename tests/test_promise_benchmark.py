@@ -103,7 +103,7 @@ def test_the_interval_of_a_count_is_garwoods() -> None:
 def test_pages_over_promised_leave_out_the_skipped_days() -> None:
     case = FleetCase("s", 10.0, 0, Traffic(days=31), skipped_days=1)
     table = fleet_table([FleetRow(case, [Page("all", 0, DAY_MS), Page("a", 0, 2 * DAY_MS)])])
-    assert "| s | 10 | 30 | 1 | 0 | 1 | **0.10** (0.00-0.56) |" in table
+    assert "| s | 10 | 30 | 1 | 0 | 1.0 | **0.10** (0.00-0.56) |" in table
 
 
 def test_a_drift_that_was_never_found_is_said_to_be_so() -> None:

@@ -122,7 +122,7 @@ def _fleet_line(scenario: str, promised: float, rows: Sequence[FleetRow]) -> Lin
         f"{days:,}",
         f"{len(counted):,}",
         str(sum(page.segment == ALL for page in counted)),
-        f"{len(counted) / expected * promised:.3g}",
+        f"{len(counted) / expected * promised:,.1f}",
         f"**{len(counted) / expected:.2f}** ({low / expected:.2f}-{high / expected:.2f})",
     ]
 
