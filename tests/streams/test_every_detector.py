@@ -11,10 +11,11 @@ import pytest
 from drift_aware.schema.alerts import Reading
 from drift_aware.schema.settings import DETECTORS
 from drift_aware.streams import bins
+from drift_aware.streams.counting import add_vectors
 from drift_aware.streams.days import Days
 from drift_aware.streams.detectors import Detector, EmbeddingShift, Pane, detectors_for
 from drift_aware.streams.reference import Reference, fit
-from drift_aware.streams.summary import Summary, add_vectors, merge
+from drift_aware.streams.summary import Summary, merge
 from drift_aware.streams.vectors import GRID, rows_on_grid
 from rig.configuration import make_settings
 

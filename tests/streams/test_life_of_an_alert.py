@@ -8,7 +8,7 @@ import pytest
 from drift_aware.schema.alerts import Alert
 from drift_aware.streams.alerting import Context, Track, follow
 from drift_aware.streams.detectors import Adwin, Bound, Centroid, Confirmed, Pane, Plain, Shift
-from drift_aware.streams.measures import ACCURACY, FEEDBACK, REFUSAL_RATE, TOXICITY_RATE
+from drift_aware.streams.measures import ACCURACY, FEEDBACK, INTENT, REFUSAL_RATE, TOXICITY_RATE
 from drift_aware.streams.summary import Summary
 from rig_events import NOON
 
@@ -202,3 +202,21 @@ def test_an_alert_on_the_budget_says_how_sure_it_is_and_what_moved() -> None:
     assert sum(part.share for part in alert.contributions) == pytest.approx(alert.score)
     assert alert.evidence is not None
     assert alert.evidence >= 30
+
+
+def test_of_classes_the_sentence_says_how_far_their_mix_has_moved() -> None:
+    def intents(events: int, *shares: float) -> Summary:
+        places = {place: round(share * events) for place, share in enumerate(shares)}
+        return Summary({"events": events, "intents": events}, histograms={"intent": places})
+
+    calm, moved = intents(1000, 0.5, 0.3, 0.2), intents(1000, 0.2, 0.3, 0.5)
+    detector, track, alerts = Shift(INTENT, 20_000, hourly=False), Track(), []
+    for index in range(30):
+        now = calm if index < 20 else moved
+        start = NOON + index * 1000
+        shown = Pane(start, start + 1000, now, [(start, now)], calm, granted_ms=index * 1000.0)
+        alert = follow(track, HERE, detector, detector.update(shown), shown)
+        alerts += [alert] if alert is not None else []
+    assert alerts[0].summary.startswith(
+        "The mix of intents in all traffic is at a stability index (PSI) of 0.55 from the baseline, since "
+    )

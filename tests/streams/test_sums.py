@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from drift_aware.schema.envelope import ROWS, encode_rows
 from drift_aware.schema.events import Embedding, Event, Kind
 from drift_aware.schema.topics import EMBEDDINGS, INTERACTIONS
+from drift_aware.streams.counting import summarise_events
 from drift_aware.streams.labels import label
 from drift_aware.streams.labels.refusal import is_refusal
 from drift_aware.streams.panes import END_OF_TIME, IDLE, Clock, complete_until
 from drift_aware.streams.stage import Input
 from drift_aware.streams.status import add_up
 from drift_aware.streams.summarise import KEEP_CLOSED_MS, KEEP_SENT_SECONDS, Summarise
-from drift_aware.streams.summary import Summary, family, merge, summarise_events, unpack
+from drift_aware.streams.summary import Summary, family, merge, unpack
 from drift_aware.streams.vectors import GRID, on_grid
 from rig.clinc import labelled_answers
 from rig.configuration import PARTITIONS, make_settings

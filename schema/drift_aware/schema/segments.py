@@ -5,6 +5,7 @@ alert, a metric label and a URL. The whole of the traffic is the segment ``all``
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 from drift_aware.schema.events import Event
@@ -23,9 +24,14 @@ def segment(event: Event, dimensions: Sequence[str]) -> str | None:
     >>> segment(Interaction(id="1", ts=0, app="shop", model="a,b"), ["app", "tenant", "model"])
     'app=shop,model=a%2Cb'
     """
+    return _named(tuple(dimensions), tuple([getattr(event, dimension) for dimension in dimensions]))
+
+
+@lru_cache(maxsize=20_000)
+def _named(dimensions: tuple[str, ...], values: tuple[str | None, ...]) -> str | None:
     parts = [
         f"{dimension}={quote(value, safe=_PLAIN)}"
-        for dimension in dimensions
-        if (value := getattr(event, dimension)) is not None
+        for dimension, value in zip(dimensions, values, strict=True)
+        if value is not None
     ]
     return ",".join(parts) or None

@@ -9,11 +9,12 @@ from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import SOURCES
 from drift_aware.streams.baseline import Collection, Part, Policy, wanted
 from drift_aware.streams.conversations import Conversations
+from drift_aware.streams.counting import summarise_events
 from drift_aware.streams.intake import Intake, Label, Measured, time_of
 from drift_aware.streams.panes import END_OF_TIME, NEVER, Clock
 from drift_aware.streams.stage import Input
 from drift_aware.streams.summarise import Counted
-from drift_aware.streams.summary import Summary, family, kind_of, summarise_events
+from drift_aware.streams.summary import Summary, family, kind_of
 
 _KINDS: dict[str, Kind] = {topic.name: kind for kind, topic in SOURCES.items()}
 

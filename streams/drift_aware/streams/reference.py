@@ -7,7 +7,7 @@ double precision whatever the order of summation, so a vector gets the same scor
 batch.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -58,8 +58,7 @@ class Packed(msgspec.Struct, array_like=True):
     geometry: Geometry
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(NamedTuple):
     """What a reference says of n vectors.
 
     Attributes:

@@ -6,7 +6,7 @@ from drift_aware.schema.segments import ALL
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import PANES_TABLE, changelog
 from drift_aware.streams.reader import read_all
-from drift_aware.streams.summarise import TOTAL, totals_row
+from drift_aware.streams.source import TOTAL, totals_row
 
 Totals = dict[str, dict[str, int]]
 _ALWAYS = (*TOTAL.values(), "refusals", "toxic", "errors", "late", "dead_letters")

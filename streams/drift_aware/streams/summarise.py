@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
+import numpy as np
 
 from drift_aware.schema.alerts import Baseline
 from drift_aware.schema.envelope import DeadLetter
@@ -28,24 +29,27 @@ from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import SOURCES, SUMMARIES
 from drift_aware.streams.baseline import reference_of
 from drift_aware.streams.conversations import Conversations
+from drift_aware.streams.counting import Batch, Groups
 from drift_aware.streams.intake import Intake, Label, Measured, time_of
 from drift_aware.streams.panes import IDLE, NEVER, Clock, Source
 from drift_aware.streams.reference import Reference
-from drift_aware.streams.stage import Changes, Input, Output
-from drift_aware.streams.summary import (
-    Packed,
-    Summary,
-    Vector,
-    again,
-    family,
-    is_again,
-    is_total,
-    summarise_events,
-    unpack,
+from drift_aware.streams.source import (
+    LATE,
+    Group,
+    Pane,
+    PaneRow,
+    Record,
+    SourceState,
+    TotalsRow,
+    Uncounted,
+    add_count,
+    pane_row,
+    totals_row,
 )
+from drift_aware.streams.stage import Changes, Input, Output
+from drift_aware.streams.summary import Vector, family
 from drift_aware.streams.wire import Census, Snapshot, Watermark, encode, partition_of
 
-Families = dict[str, Summary]
 # An event, its row on the grid, and whether it counts as a unit.
 Counted = tuple[Event, Vector | None, bool]
 
@@ -53,81 +57,11 @@ Counted = tuple[Event, Vector | None, bool]
 # again should the worker die before the broker had it.
 KEEP_CLOSED_MS = 600_000
 KEEP_SENT_SECONDS = 60.0
-# Stands for the pane of an event whose own pane is closed: it counts in the totals only.
-_LATE = -1
+# So many events of a source are counted at once, or a record more: numpy is quick with thousands.
+_MOST_UNCOUNTED = 4_000
 _OPEN = "@open"  # no segment is called so: their names begin with a dimension
 _KINDS: dict[str, Kind] = {topic.name: kind for kind, topic in SOURCES.items()}
-# What a kind's events are called in the totals.
-TOTAL: dict[Kind, str] = {
-    "interaction": "interactions",
-    "embedding": "embeddings",
-    "feedback": "feedback",
-    "evaluation": "evaluations",
-}
-
-
-class PaneRow(msgspec.Struct, array_like=True):
-    """An open pane of one source and segment.
-
-    Attributes:
-        sequence: the offset after the last record in it.
-        census: of the segment ``all``, how many events each segment has in the pane.
-    """
-
-    sequence: int
-    families: dict[str, Packed]
-    census: dict[str, int] = {}
-
-
-class TotalsRow(msgspec.Struct, array_like=True):
-    """Plain counts of one source and segment since the beginning; ``sequence`` as in ``PaneRow``."""
-
-    sequence: int
-    counts: dict[str, int]
-
-
 _pack = msgspec.msgpack.Encoder().encode
-_pane_row = msgspec.msgpack.Decoder(PaneRow).decode
-totals_row = msgspec.msgpack.Decoder(TotalsRow).decode
-
-
-class _Pane:
-    """An open pane in memory.
-
-    Attributes:
-        sent: when it last went out, on the monotonic clock.
-        announced: up to which sequence its census went out.
-    """
-
-    __slots__ = ("announced", "census", "families", "sent", "sequence")
-
-    def __init__(self, row: PaneRow | None = None) -> None:
-        self.sequence = row.sequence if row is not None else 0
-        packed = row.families if row is not None else {}
-        self.families: Families = {name: unpack(each) for name, each in packed.items()}
-        self.census: dict[str, int] = dict(row.census) if row is not None else {}
-        self.sent = 0.0
-        self.announced = 0
-
-    def add(self, more: "_Pane") -> None:
-        for name, summary in more.families.items():
-            mine = self.families.setdefault(name, Summary())
-            mine.add(summary)
-            mine.trim()
-        for name, count in more.census.items():
-            self.census[name] = self.census.get(name, 0) + count
-
-
-class _SourceState:
-    """What one source has in memory."""
-
-    def __init__(self, idle_ms: int) -> None:
-        self.watermark = NEVER
-        self.conversations = Conversations(idle_ms)
-        self.panes: dict[tuple[str, int], _Pane] = {}
-        self.totals: dict[str, TotalsRow] = {}
-        self.dirty_panes: set[tuple[str, int]] = set()
-        self.dirty_totals: set[str] = set()
 
 
 class Summarise:
@@ -141,11 +75,12 @@ class Summarise:
 
     def __init__(self, settings: Settings, label: Label, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
+        self._segments = tuple(settings.segments)
         self._intake = Intake(settings, label)
         self._now = clock
         self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
         self._idle_ms = settings.conversation_idle_minutes * 60_000
-        self._sources: dict[Source, _SourceState] = {}
+        self._sources: dict[Source, SourceState] = {}
         self._marks_sent: dict[int, dict[Kind, int]] = {}
         self._references: dict[tuple[str, str], Reference] = {}
 
@@ -160,7 +95,7 @@ class Summarise:
         self._marks_sent.pop(partition, None)
         opened: dict[Source, dict[int, bytes]] = defaultdict(dict)
         for topic, kind in _KINDS.items():
-            state = self._sources[Source(kind, partition)] = _SourceState(self._idle_ms)
+            state = self._sources[Source(kind, partition)] = SourceState(self._idle_ms)
             state.watermark = int(notes.get(topic) or NEVER)
         for key, value in rows:
             _, kind_name, segment_name, pane = key.decode().split("|")
@@ -169,7 +104,7 @@ class Summarise:
             if segment_name == _OPEN:
                 opened[source][int(pane)] = value
             elif pane:
-                state.panes[segment_name, int(pane)] = _Pane(_pane_row(value))
+                state.panes[segment_name, int(pane)] = Pane(pane_row(value))
                 state.dirty_panes.add((segment_name, int(pane)))
             else:
                 state.totals[segment_name] = totals_row(value)
@@ -193,20 +128,30 @@ class Summarise:
         return dead
 
     def count(self, source: Source, offset: int, measured: list[Measured], dead: int = 0) -> None:
-        """Count the events of one record, as ``fold`` does once it has read them."""
+        """Take the events of one record, as ``fold`` does once it has read them.
+
+        They are counted together with those of other records, at the latest for ``changes``: numpy is quick
+        with thousands and slow with fifty.
+        """
         state = self._sources[source]
-        panes: dict[tuple[str, int], _Pane] = {}
-        for (segment_name, pane, name), members in self._grouped(state, measured).items():
-            everything = panes.setdefault((ALL, pane), _Pane())
-            everything.census[segment_name] = everything.census.get(segment_name, 0) + len(members)
-            made: dict[Reference | None, _Pane] = {}
-            for counted_in in {ALL, segment_name}:
-                reference = self._references.get((counted_in, name))
-                if reference not in made:
-                    made[reference] = _counted(name, members, reference)
-                panes.setdefault((counted_in, pane), _Pane()).add(made[reference])
-        self._add_to_panes(state, panes, offset)
-        self._add_to_totals(state, _totals(source.kind, panes, dead), offset)
+        record = Record(state, offset)
+        for event, vector in measured:
+            ts, name = time_of(event), family(event)
+            pane = self._clock.pane(ts)
+            opens = self._opens(state, event, name, ts, pane)
+            if self._clock.closes_at(pane) <= state.watermark:
+                pane = LATE
+            state.watermark = max(state.watermark, ts)
+            segment_name = self._admitted(state, segment(event, self._segments) or ALL)
+            uncounted, number = record.place(segment_name, pane, name, opens)
+            uncounted.events.append(event)
+            uncounted.codes.append(number)
+            if vector is not None:
+                uncounted.rows.append(vector)
+        if dead and record.totals_want(ALL):
+            add_count(state.totals[ALL].counts, "dead_letters", dead)
+        if sum(len(each.events) for each in state.uncounted.values()) >= _MOST_UNCOUNTED:
+            self._count_all(source)
 
     def pass_time(self, partition: int, ts: int) -> None:
         """All sources of a partition have come as far as an event time, whatever their last event."""
@@ -219,6 +164,7 @@ class Summarise:
         changes = Changes()
         for kind in SOURCES:
             state = self._sources[Source(kind, partition)]
+            self._count_all(Source(kind, partition))
             for segment_name, pane in sorted(state.dirty_panes):
                 self._emit(changes, Source(kind, partition), segment_name, pane)
             for segment_name in sorted(state.dirty_totals):
@@ -259,30 +205,14 @@ class Summarise:
                 kept.announced = kept.sequence
                 yield Census(source.kind, source.partition, pane, kept.sequence, kept.census)
 
-    def _grouped(
-        self, state: _SourceState, measured: list[Measured]
-    ) -> dict[tuple[str, int, str], list[Counted]]:
-        """Events by segment, pane and family. Moves the watermark: an event behind it by too much is late."""
-        groups: dict[tuple[str, int, str], list[Counted]] = defaultdict(list)
-        for event, vector in measured:
-            ts, name = time_of(event), family(event)
-            pane = self._clock.pane(ts)
-            opens = self._opens(state, event, name, ts, pane)
-            if self._clock.closes_at(pane) <= state.watermark:
-                pane = _LATE
-            state.watermark = max(state.watermark, ts)
-            segment_name = self._admitted(state, segment(event, self._settings.segments) or ALL)
-            groups[segment_name, pane, name].append((event, vector, opens))
-        return groups
-
-    def _opens(self, state: _SourceState, event: Event, name: str, ts: int, pane: int) -> bool:
+    def _opens(self, state: SourceState, event: Event, name: str, ts: int, pane: int) -> bool:
         """Whether an event counts as a unit: the first of its conversation, or one without a session."""
         session = getattr(event, "session_id", None)
         if session is None or self._settings.unit == "event":
             return True
         return state.conversations.opens(f"{name}|{session}", ts, pane)
 
-    def _admitted(self, state: _SourceState, name: str) -> str:
+    def _admitted(self, state: SourceState, name: str) -> str:
         """The segment, or what stands for all beyond the cap.
 
         Its place is taken at once, so who gets one depends on the order of events alone, not on how they were
@@ -295,24 +225,29 @@ class Summarise:
         totals.setdefault(name, TotalsRow(0, {}))
         return name
 
-    def _add_to_panes(self, state: _SourceState, panes: dict[tuple[str, int], _Pane], offset: int) -> None:
-        for key, counted in panes.items():
-            pane = state.panes.setdefault(key, _Pane()) if key[1] != _LATE else None
-            if pane is None or offset < pane.sequence:
-                continue
-            pane.add(counted)
-            pane.sequence = offset + 1
-            state.dirty_panes.add(key)
+    def _count_all(self, source: Source) -> None:
+        """Count what has been taken: by segment, and everything together for ``all``."""
+        state = self._sources[source]
+        for name, uncounted in state.uncounted.items():
+            batch = Batch(uncounted.events, np.array(uncounted.rows) if uncounted.rows else None)
+            keys = list(uncounted.groups)
+            if any(key.segment != ALL for key in keys):
+                self._count_groups(state, source.kind, name, batch, Groups(uncounted.codes, len(keys)), keys)
+            wholes: dict[Group, int] = {}
+            whole_of = [
+                wholes.setdefault(key._replace(segment=ALL, own=key.whole), len(wholes)) for key in keys
+            ]
+            groups = Groups(np.array(whole_of)[uncounted.codes], len(wholes))
+            self._count_groups(state, source.kind, name, batch, groups, list(wholes))
+            _take_census(state, uncounted, keys)
+        state.uncounted.clear()
 
-    def _add_to_totals(self, state: _SourceState, totals: dict[str, dict[str, int]], offset: int) -> None:
-        for segment_name, counts in totals.items():
-            row = state.totals.setdefault(segment_name, TotalsRow(0, {}))
-            if offset < row.sequence:
-                continue
-            for name, count in counts.items():
-                row.counts[name] = row.counts.get(name, 0) + count
-            row.sequence = offset + 1
-            state.dirty_totals.add(segment_name)
+    def _count_groups(
+        self, state: SourceState, kind: Kind, name: str, batch: Batch, groups: Groups, keys: list[Group]
+    ) -> None:
+        references = [self._references.get((key.segment, name)) for key in keys]
+        for key, summary in zip(keys, batch.summaries(groups, references), strict=True):
+            state.add(kind, name, key, summary)
 
     def _emit(self, changes: Changes, source: Source, segment_name: str, pane: int) -> None:
         state = self._sources[source].panes[segment_name, pane]
@@ -338,17 +273,6 @@ class Summarise:
                 yield _key(source.partition, source.kind, segment_name, pane)
 
 
-def _counted(name: str, members: list[Counted], reference: Reference | None) -> _Pane:
-    """What events of one family add to a pane; those that open no conversation also by themselves."""
-    counted = _Pane()
-    repeated = [member for member in members if not member[2]]
-    for counted_as, chosen in ((name, members), (again(name), repeated)):
-        if chosen:
-            events, vectors = [event for event, _, _ in chosen], [row for _, row, _ in chosen]
-            counted.families[counted_as] = summarise_events(events, vectors, reference)
-    return counted
-
-
 def _key(partition: int, kind: Kind, segment_name: str, pane: int | str = "") -> bytes:
     return f"{partition}|{kind}|{segment_name}|{pane}".encode()
 
@@ -357,20 +281,8 @@ def _kind(name: str) -> Kind:
     return next(kind for kind in SOURCES if kind == name)
 
 
-def _totals(kind: Kind, panes: dict[tuple[str, int], _Pane], dead: int) -> dict[str, dict[str, int]]:
-    """What a record adds to the totals of each segment."""
-    totals: dict[str, dict[str, int]] = {}
-    for (segment_name, pane), counted in panes.items():
-        counts = totals.setdefault(segment_name, {})
-        for family_name, summary in counted.families.items():
-            if is_again(family_name):
-                continue
-            for name, count in summary.counts.items():
-                if is_total(name):
-                    total = TOTAL[kind] if name == "events" else name
-                    counts[total] = counts.get(total, 0) + count
-            if pane == _LATE:
-                counts["late"] = counts.get("late", 0) + summary.events
-    if dead:
-        totals.setdefault(ALL, {})["dead_letters"] = dead
-    return totals
+def _take_census(state: SourceState, uncounted: Uncounted, groups: list[Group]) -> None:
+    sizes = np.bincount(uncounted.codes, minlength=len(groups)).tolist()
+    for group, size in zip(groups, sizes, strict=True):
+        if group.whole.pane:
+            add_count(state.panes[ALL, group.pane].census, group.segment, size)

@@ -9,44 +9,27 @@ they stay integers. A vector is taken by its direction: it is scaled to unit len
 same whatever the order.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from heapq import nsmallest
 from typing import NamedTuple, TypeVar
-from zlib import crc32
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from drift_aware.schema.events import (
-    Embedding,
-    Evaluation,
-    Event,
-    Feedback,
-    Interaction,
-    correctness,
-    rating,
-)
-from drift_aware.streams import bins
-from drift_aware.streams.reference import Reference, Scores
+from drift_aware.schema.events import Embedding, Evaluation, Event, Feedback, Interaction
+from drift_aware.streams.reference import Reference
 from drift_aware.streams.vectors import GRID
 
 Vector = NDArray[np.int32]  # one embedding on the grid, shape (d,)
-TOXIC_FROM = 0.5  # an answer counts as toxic at this score
-# So many examples are kept of a pane; of an example so many words, from its first characters.
-EXAMPLES = 24
-_WORDS = 12
-_READ_CHARACTERS = 240
-_LONGEST_ID = 100
+EXAMPLES = 24  # so many are kept of a pane
+_LARGEST = 2**63 - 1  # of a count on the wire
 _AGAIN = "#again"
 _SCORED = "scored/"
 SILHOUETTE = "silhouette_grid"
-_WORD = re.compile(r"[^\W\d_]{3,20}")
 
 # What may be wrong with one event, by the count that it adds to.
 MARKS = {"refusals": 1, "toxic": 2, "errors": 4, "rating": 8, "tasks": 16}
-_UNHAPPY = 3.0  # stars, fewer than which are a mark
 
 Histogram = dict[int, int]
 Key = TypeVar("Key", int, str)
@@ -138,7 +121,7 @@ class Summary:
     def pack(self) -> Packed:
         """The summary for the wire; equal summaries give equal bytes."""
         return Packed(
-            dict(sorted(self.counts.items())),
+            {name: min(self.counts[name], _LARGEST) for name in sorted(self.counts)},
             b"" if self.vector is None else self.vector.astype("<i8").tobytes(),
             {name: dict(sorted(self.histograms[name].items())) for name in sorted(self.histograms)},
             sorted(self.examples),
@@ -223,53 +206,6 @@ def is_again(name: str) -> bool:
     return name.endswith(_AGAIN)
 
 
-def summarise_events(
-    events: Sequence[Event], vectors: Sequence[Vector | None], reference: Reference | None = None
-) -> Summary:
-    """The summary of events of one family.
-
-    Args:
-        events: at least one event; interactions already carry their labels.
-        vectors: of each embedding its row on the grid (``vectors.on_grid``); None for other events.
-        reference: what embeddings are scored against, if there is one.
-    """
-    summary = Summary({"events": len(events)})
-    for event in events:
-        for name, count in _counts(event):
-            summary.counts[name] = summary.counts.get(name, 0) + count
-        for name, place in _places(event):
-            histogram = summary.histograms.setdefault(name, {})
-            histogram[place] = histogram.get(place, 0) + 1
-    rows = [row for row in vectors if row is not None]
-    scores = add_vectors(summary, np.stack(rows), reference) if rows else None
-    summary.examples = set(nsmallest(EXAMPLES, _examples(events, scores)))
-    return summary
-
-
-def add_vectors(summary: Summary, rows: NDArray[np.int32], reference: Reference | None) -> Scores | None:
-    """Put the sum of vectors and what a reference says of them into a summary that has none yet.
-
-    Args:
-        summary: of the same events.
-        rows: vectors on the grid, shape (n, d).
-        reference: what scores them, if there is one.
-    """
-    summary.vector = rows.sum(axis=0, dtype=np.int64)
-    if reference is None:
-        return None
-    scores = reference.score(rows)
-    summary.counts[scored_by(reference)] = len(rows)
-    summary.counts[SILHOUETTE] = int(scores.silhouette.sum())
-    for name, places in (
-        ("novelty", scores.novelty),
-        ("cluster", scores.cluster),
-        ("distance", scores.distance),
-    ):
-        found, counts = np.unique(places, return_counts=True)
-        summary.histograms[name] = dict(zip(found.tolist(), counts.tolist(), strict=True))
-    return scores
-
-
 def scored_by(reference: Reference) -> str:
     """The count of vectors that a reference has scored. Scores of another one mean nothing to it."""
     return f"{_SCORED}{reference.id}"
@@ -278,134 +214,3 @@ def scored_by(reference: Reference) -> str:
 def is_total(name: str) -> bool:
     """Whether a count is worth adding up for ever: those of scores depend on when a baseline came."""
     return not name.startswith(_SCORED) and name != SILHOUETTE
-
-
-def _examples(events: Sequence[Event], scores: Scores | None) -> Iterator[Example]:
-    for position, event in enumerate(events):
-        name = _interaction_id(event)
-        if name is None:
-            continue
-        name = name[:_LONGEST_ID]
-        cluster = int(scores.cluster[position]) if scores is not None else -1
-        novelty = int(scores.novelty[position]) if scores is not None else -1
-        words = _words(event.user_query) if isinstance(event, Interaction) else ""
-        yield Example(
-            crc32(name.encode("utf-8", "surrogatepass")), name, words, cluster, novelty, _marks(event)
-        )
-
-
-def _marks(event: Event) -> int:
-    wrong: dict[str, object] = {}
-    match event:
-        case Interaction():
-            toxic = event.toxicity is not None and event.toxicity >= TOXIC_FROM
-            wrong = {"refusals": event.refusal, "toxic": toxic, "errors": event.error}
-        case Feedback():
-            stars = rating(event)
-            unhappy = stars is not None and stars < _UNHAPPY
-            wrong = {"rating": unhappy, "tasks": event.task_success is False}
-    return sum(MARKS[name] for name, is_so in wrong.items() if is_so)
-
-
-def _interaction_id(event: Event) -> str | None:
-    if isinstance(event, Evaluation):
-        return None
-    return event.id if isinstance(event, Interaction) else event.interaction_id
-
-
-def _words(text: str | None) -> str:
-    """The first words of a text, each once, in their order."""
-    if not text:
-        return ""
-    return " ".join(list(dict.fromkeys(_WORD.findall(text[:_READ_CHARACTERS].lower())))[:_WORDS])
-
-
-def _counts(event: Event) -> Iterator[tuple[str, int]]:
-    match event:
-        case Interaction():
-            yield from _interaction(event)
-        case Feedback():
-            yield from _feedback(event)
-        case Evaluation():
-            yield from _evaluation(event)
-
-
-def _places(event: Event) -> Iterator[tuple[str, int]]:
-    """Histogram and bin of everything that an event has in one."""
-    match event:
-        case Interaction():
-            yield from _interaction_places(event)
-        case Feedback():
-            given = rating(event)
-            if given is not None:
-                yield "rating", bins.stars(given)
-        case Evaluation() if event.expected is not None and event.predicted is not None:
-            yield "expected", bins.named(event.expected)
-            yield "predicted", bins.named(event.predicted)
-            if event.expected == event.predicted:
-                yield "matched", bins.named(event.expected)
-
-
-def _interaction_places(event: Interaction) -> Iterator[tuple[str, int]]:
-    if event.toxicity is not None:
-        yield "toxicity", bins.toxicity(event.toxicity)
-    if event.model_response is not None:
-        yield "response_length", bins.half_octave(len(event.model_response))
-    if event.latency_ms is not None:
-        yield "latency", bins.half_octave(round(event.latency_ms))
-    if event.input_tokens is not None:
-        yield "input_tokens", bins.half_octave(event.input_tokens)
-    if event.output_tokens is not None:
-        yield "output_tokens", bins.half_octave(event.output_tokens)
-    if event.cost_usd is not None:
-        yield "cost", bins.half_octave(round(event.cost_usd * 1_000_000))
-    if event.intent is not None:
-        yield "intent", bins.named(event.intent)
-
-
-def _interaction(event: Interaction) -> Iterator[tuple[str, int]]:
-    if event.refusal is not None:
-        yield "refusals_known", 1
-        yield "refusals", int(event.refusal)
-    if event.toxicity is not None:
-        yield "toxicity_known", 1
-        yield "toxicity_millionths", round(event.toxicity * 1_000_000)
-        yield "toxic", int(event.toxicity >= TOXIC_FROM)
-    yield "errors", int(bool(event.error))
-    if event.model_response is not None:
-        yield "responses", 1
-        yield "response_characters", len(event.model_response)
-    if event.latency_ms is not None:
-        yield "latency_known", 1
-        yield "latency_us", round(event.latency_ms * 1000)
-    if event.input_tokens is not None or event.output_tokens is not None:
-        yield "tokens_known", 1
-        yield "input_tokens", event.input_tokens or 0
-        yield "output_tokens", event.output_tokens or 0
-    if event.intent is not None:
-        yield "intents", 1
-    if event.cost_usd is not None:
-        yield "cost_known", 1
-        yield "cost_nano_usd", round(event.cost_usd * 1_000_000_000)
-
-
-def _feedback(event: Feedback) -> Iterator[tuple[str, int]]:
-    stars = rating(event)
-    if stars is not None:
-        hundredths = round(stars * 100)
-        yield "ratings", 1
-        yield "rating_hundredths", hundredths
-        yield "rating_squares", hundredths * hundredths
-    if event.task_success is not None:
-        yield "tasks", 1
-        yield "task_successes", int(event.task_success)
-
-
-def _evaluation(event: Evaluation) -> Iterator[tuple[str, int]]:
-    correct = correctness(event)
-    if correct is not None:
-        yield "graded", 1
-        yield "correct", int(correct)
-    if event.score is not None:
-        yield "scores", 1
-        yield "score_millionths", round(event.score * 1_000_000)

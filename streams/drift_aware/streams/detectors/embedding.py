@@ -40,7 +40,7 @@ class EmbeddingShift:
             threshold of severity.
 
     >>> from drift_aware.streams.reference import fit
-    >>> from drift_aware.streams.summary import add_vectors
+    >>> from drift_aware.streams.counting import add_vectors
     >>> from drift_aware.streams.vectors import rows_on_grid
     >>> rng = np.random.default_rng(1)
     >>> def rows(number, turned):
@@ -48,7 +48,7 @@ class EmbeddingShift:
     >>> reference = fit(rows(1000, 0), np.ones(1000, np.bool_))
     >>> def pane(index, turned):
     ...     counts = Summary({"events": 20})
-    ...     _ = add_vectors(counts, rows(20, turned), reference)
+    ...     add_vectors(counts, rows(20, turned), reference)
     ...     return Pane(index, index + 1, counts, [(index, counts)], None, granted_ms=20.0 * index)
     >>> detector = EmbeddingShift("embedding/query/m/4", reference, budget_ms=20_000)
     >>> [detector.update(pane(index, index >= 50)).fired for index in range(60)].index(True)

@@ -60,6 +60,8 @@ class Shift:
     ) -> None:
         self._metric, self._psi_limit, self._bounds = metric, psi_limit, bounds
         self._counts = counts_of(metric)
+        # Of classes there is no mean: how far they have moved is what is said of them.
+        self._classes = metric.bins is not None and not metric.bins.ordered
         known = self._counts(base) if base is not None else None
         self._monitor = Monitor(_channels(metric, self._counts, hourly, known), budget_ms)
         self.subject = subject_of(metric, latched=True)
@@ -69,15 +71,15 @@ class Shift:
         verdict = self._monitor.update(pane)
         measure, baseline = self._metric.measure, pane.baseline
         shown = pane.window if verdict.alarm is None else pane.since(verdict.alarm.onset)[1]
-        compared = baseline is not None and measure.events(baseline) > 0
+        current, before = self._values(shown, baseline)
         return Reading(
             metric=self._metric.name,
             detector=self.name,
             channel=verdict.channel,
             state=state_of(verdict, measure.events(pane.window)),
             events=measure.events(shown),
-            current=measure.value(shown) if measure.events(shown) else None,
-            baseline_value=measure.value(baseline) if compared and baseline is not None else None,
+            current=current,
+            baseline_value=before,
             score=verdict.ratio,
             threshold=1.0,
             evidence=verdict.days,
@@ -97,6 +99,8 @@ class Shift:
 
     def text(self, value: float) -> str:
         """See ``Detector``."""
+        if self._classes:
+            return f"a stability index (PSI) of {value:.2f} from the baseline"
         return self._metric.text(value)
 
     def dump(self) -> bytes:
@@ -106,6 +110,16 @@ class Shift:
     def load(self, state: bytes) -> None:
         """See ``Detector``."""
         self._monitor.load(state)
+
+    def _values(self, recent: Summary, baseline: Summary | None) -> tuple[float | None, float | None]:
+        """The metric now and in the baseline; of classes their distance, and nothing."""
+        measure = self._metric.measure
+        known = baseline if baseline is not None and measure.events(baseline) else None
+        if not measure.events(recent):
+            return None, None if known is None or self._classes else measure.value(known)
+        if self._classes:
+            return (None if known is None else classic.psi(self._counts(recent), self._counts(known))), None
+        return measure.value(recent), None if known is None else measure.value(known)
 
     def _strength(self, pane: Pane, recent: Summary) -> float:
         """The distance in limits of PSI, or the value in its own limits if that is worse."""
