@@ -15,16 +15,17 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from drift_aware.schema.envelope import ROWS, encode_rows
-from drift_aware.schema.events import Embedding, Event, Kind
+from drift_aware.schema.events import Embedding, Event, Interaction, Kind
 from drift_aware.schema.topics import EMBEDDINGS, INTERACTIONS
-from drift_aware.streams.counting import summarise_events
+from drift_aware.streams import bins
+from drift_aware.streams.counting import Batch, Groups, summarise_events
 from drift_aware.streams.labels import label
 from drift_aware.streams.labels.refusal import is_refusal
 from drift_aware.streams.panes import END_OF_TIME, IDLE, Clock, complete_until
 from drift_aware.streams.stage import Input
 from drift_aware.streams.status import add_up
 from drift_aware.streams.summarise import KEEP_CLOSED_MS, KEEP_SENT_SECONDS, Summarise
-from drift_aware.streams.summary import Summary, family, merge, unpack
+from drift_aware.streams.summary import Packed, Summary, family, merge, unpack
 from drift_aware.streams.vectors import GRID, on_grid
 from rig.clinc import labelled_answers
 from rig.configuration import PARTITIONS, make_settings
@@ -71,6 +72,60 @@ def test_an_interaction_is_counted_in_whole_numbers() -> None:
         "cost_known": 1,
         "cost_nano_usd": 1,
     }
+
+
+amounts = st.none() | st.floats(0, 1e12) | st.integers(0, 10**6).map(float)
+answers = st.builds(
+    lambda number, **fields: interaction(number, **fields),
+    st.integers(0, 50),
+    model_response=st.none() | st.text(max_size=40),
+    refusal=st.none() | st.booleans(),
+    toxicity=st.none() | st.floats(0, 1),
+    error=st.none() | st.booleans() | st.text(max_size=3),
+    latency_ms=amounts,
+    input_tokens=st.none() | st.integers(0, 10**12),
+    output_tokens=st.none() | st.integers(0, 10**12),
+    cost_usd=amounts,
+    intent=st.none() | st.sampled_from(["a", "b", "\ud800"]),
+)
+
+
+@given(st.lists(answers, min_size=1, max_size=60), st.randoms(), st.integers(1, 5))
+def test_groups_counted_together_are_what_they_are_alone(
+    events: list[Event], random: Random, number: int
+) -> None:
+    codes = [*range(number), *(random.randrange(number) for _ in events)][: max(number, len(events))]
+    events = (events * number)[: len(codes)]
+    together = Batch(events).summaries(Groups(codes, number))
+    for group, summary in enumerate(together):
+        mine = [event for event, code in zip(events, codes, strict=True) if code == group]
+        assert summary == summarise_events(mine, [None] * len(mine))
+    whole = merge(together)
+    whole.trim()
+    assert whole == summarise_events(events, [None] * len(events))
+
+
+@given(answers)
+def test_every_amount_is_in_the_bin_that_its_definition_says(event: Interaction) -> None:
+    summary = summarise_events([event], [None])
+    expected = {
+        "latency": event.latency_ms,
+        "cost": None if event.cost_usd is None else event.cost_usd * 1_000_000,
+        "input_tokens": event.input_tokens,
+        "output_tokens": event.output_tokens,
+        "response_length": None if event.model_response is None else len(event.model_response),
+    }
+    for name, amount in expected.items():
+        there = {} if amount is None else {bins.half_octave(round(amount)): 1}
+        assert summary.histograms.get(name, {}) == there
+    scored = {} if event.toxicity is None else {bins.toxicity(event.toxicity): 1}
+    assert summary.histograms.get("toxicity", {}) == scored
+
+
+def test_an_absurd_amount_is_capped_and_still_fits_the_wire() -> None:
+    event = interaction(1, cost_usd=1e12, latency_ms=1e12, input_tokens=10**12)
+    many = merge([summarise_events([event] * 1000, [None] * 1000)] * 100_000)
+    assert unpack(msgspec.msgpack.decode(msgspec.msgpack.encode(many.pack()), type=Packed)).events == 10**8
 
 
 def test_thumbs_are_ratings_and_equal_answers_are_correct() -> None:

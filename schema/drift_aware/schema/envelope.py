@@ -15,6 +15,7 @@ holds its own bytes and the reason. Nothing in here raises on bad input.
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -97,7 +98,8 @@ _msgpack = msgspec.msgpack.Encoder()
 _raw_rows = msgspec.json.Decoder(list[msgspec.Raw])
 _columns = msgspec.msgpack.Decoder(Columns)
 _one = {kind: msgspec.json.Decoder(event_type) for kind, event_type in TYPES.items()}
-_many = {kind: msgspec.json.Decoder(list[event_type]) for kind, event_type in TYPES.items()}  # type: ignore[valid-type]
+_LISTS: Mapping[Kind, Any] = {kind: list[event_type] for kind, event_type in TYPES.items()}  # type: ignore[valid-type]
+_many = {kind: msgspec.json.Decoder(events) for kind, events in _LISTS.items()}
 
 
 def encode_rows(events: Sequence[Event]) -> bytes:
@@ -205,25 +207,44 @@ def _decode_columns(kind: Kind, value: bytes, decoded: Decoded) -> None:
             decoded, value, COLUMNS, BadEvent("not_columns", f"the record is not the columns form: {error}")
         )
         return
-    width = body.dim * ITEM_BYTES[body.dtype]
-    for i in range(body.n):
-        fields = body.shared | {name: values[i] for name, values in body.columns.items()}
-        if kind == "embedding":
-            fields |= {
-                "vector": body.matrix[i * width : (i + 1) * width],
-                "dim": body.dim,
-                "dtype": body.dtype,
-            }
-        try:
-            event = msgspec.convert(fields, TYPES[kind], builtin_types=(bytes,))
-            _normalise(event)
-        except msgspec.ValidationError as error:
-            _bury(decoded, _one_row(body, i), COLUMNS, BadEvent("wrong_type", f"not a valid {kind}: {error}"))
-        except BadEvent as error:
-            _bury(decoded, _one_row(body, i), COLUMNS, error)
-        else:
-            decoded.events.append(event)
-            decoded.positions.append(i)
+    rows = _rows_of(body)
+    try:
+        events: list[Event] = msgspec.convert(rows, _LISTS[kind], builtin_types=(bytes,))
+        for event in events:
+            event.ts = milliseconds(event.ts)
+    except (msgspec.ValidationError, BadEvent):
+        for position, row in enumerate(rows):
+            _convert_one(kind, body, row, position, decoded)
+    else:
+        decoded.events.extend(events)
+        decoded.positions.extend(range(body.n))
+
+
+def _rows_of(body: Columns) -> list[dict[str, Any]]:
+    """The fields of each event; a vector's bytes, size and type are right by ``_check_shape``."""
+    fields: dict[str, Iterable[Any]] = {name: repeat(value) for name, value in body.shared.items()}
+    fields |= body.columns
+    if body.kind == "embedding":
+        width = body.dim * ITEM_BYTES[body.dtype]
+        fields["vector"] = [body.matrix[at : at + width] for at in range(0, body.n * width, width)]
+        fields |= {"dim": repeat(body.dim), "dtype": repeat(body.dtype)}
+    names = list(fields)
+    values = zip(range(body.n), *fields.values(), strict=False)
+    return [dict(zip(names, row[1:], strict=True)) for row in values]
+
+
+def _convert_one(kind: Kind, body: Columns, row: dict[str, Any], position: int, decoded: Decoded) -> None:
+    try:
+        event = msgspec.convert(row, TYPES[kind], builtin_types=(bytes,))
+        event.ts = milliseconds(event.ts)
+    except msgspec.ValidationError as error:
+        bad = BadEvent("wrong_type", f"not a valid {kind}: {error}")
+        _bury(decoded, _one_row(body, position), COLUMNS, bad)
+    except BadEvent as error:
+        _bury(decoded, _one_row(body, position), COLUMNS, error)
+    else:
+        decoded.events.append(event)
+        decoded.positions.append(position)
 
 
 def _check_shape(kind: Kind, body: Columns) -> None:

@@ -136,6 +136,8 @@ def milliseconds(ts: Timestamp) -> int:
     >>> milliseconds("2023-11-14T23:13:20+01:00")
     1700000000000
     """
+    if type(ts) is int and _SMALLEST_MILLISECONDS <= ts <= _LARGEST_MILLISECONDS:
+        return ts  # as nearly all of them are
     if isinstance(ts, str):
         return _parsed(ts)
     return _checked(ts if ts >= _SMALLEST_MILLISECONDS else ts * 1000, ts)

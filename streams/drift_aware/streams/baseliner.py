@@ -17,7 +17,15 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from drift_aware.schema.alerts import Baseline
 from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.settings import BaselinePolicy, Settings
-from drift_aware.schema.topics import BASELINES, LARGEST_BYTES, SOURCES, SUMMARIES, WORKER_APP, require
+from drift_aware.schema.topics import (
+    BASELINES,
+    EMBEDDINGS,
+    LARGEST_BYTES,
+    SOURCES,
+    SUMMARIES,
+    WORKER_APP,
+    require,
+)
 from drift_aware.streams.baseline import Policy
 from drift_aware.streams.catalogue import baselines
 from drift_aware.streams.collector import Collector
@@ -40,6 +48,8 @@ _MOST_RECORDS = 100
 # Topic to partition to the first offset and the one after the last.
 Offsets = Mapping[str, Mapping[str, tuple[int, int]]]
 _TOPICS = [topic.name for topic in SOURCES.values()]
+# The first events are collected of embeddings alone; of all else DETECT learns by itself.
+_COLLECTED = [EMBEDDINGS.name]
 _json = msgspec.json.Encoder().encode
 
 
@@ -174,8 +184,8 @@ def _put_range(
 
 
 def _where_left_off(consumer: Consumer, settings: Settings) -> list[TopicPartition]:
-    """Every source partition; one baseliner reads them all, so that a segment is seen whole."""
-    asked = [TopicPartition(topic, each) for topic in _TOPICS for each in range(settings.kafka.partitions)]
+    """Every partition; one baseliner reads them all, so that a segment is seen whole."""
+    asked = [TopicPartition(topic, each) for topic in _COLLECTED for each in range(settings.kafka.partitions)]
     return [
         TopicPartition(at.topic, at.partition, at.offset if at.offset >= 0 else OFFSET_BEGINNING)
         for at in consumer.committed(asked, timeout=ANSWER_SECONDS)

@@ -10,6 +10,7 @@ which they were last noted, so that they can be written to few rows and dropped 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 
 _DIGEST = 8  # bytes of a session's name that are kept
@@ -48,7 +49,7 @@ class Conversations:
             ts: event time in milliseconds; ``pane`` the start of the event's pane.
             pane: where it is noted.
         """
-        digest = blake2b(session.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
+        digest = _digest(session)
         known = self._noted.get(digest)
         first = known is None or ts - known[1] > self._idle_ms
         # Noted again only when half of its time is over: most events cost no row.
@@ -75,6 +76,11 @@ class Conversations:
         self._noted[digest] = pane, ts
         self._rows.setdefault(pane, {})[digest] = ts
         self.changed.add(pane)
+
+
+@lru_cache(20_000)
+def _digest(session: str) -> bytes:
+    return blake2b(session.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
 
 
 def _newest(row: Mapping[bytes, int]) -> int:

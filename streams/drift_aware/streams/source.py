@@ -4,6 +4,7 @@ Each pane and each row of totals remembers the offset up to which it has counted
 at different offsets, so of one record some may want the events and others not.
 """
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import msgspec
@@ -164,24 +165,23 @@ class Record:
     Args:
         state: of its source.
         offset: where it stands.
+
+    Attributes:
+        places: what ``place`` has said, by whatever the caller knows of an event.
     """
 
     def __init__(self, state: SourceState, offset: int) -> None:
         self._state, self._offset = state, offset
         self._wants: dict[tuple[str, int], Wants] = {}
         self._totals: dict[str, bool] = {}
-        self._places: dict[tuple[str, int, str, bool], tuple[Uncounted, int]] = {}
+        self.places: dict[Hashable, tuple[Uncounted, int]] = {}
 
     def place(self, segment: str, pane: int, family: str, opens: bool) -> tuple[Uncounted, int]:
         """Where an event goes: the uncounted of its family, and the number of its group there."""
-        key = segment, pane, family, opens
-        if key not in self._places:
-            own = self._asked(segment, pane) if segment != ALL else Wants(False, False)
-            group = Group(segment, pane, opens, own, self._asked(ALL, pane))
-            uncounted = self._state.uncounted.setdefault(family, Uncounted())
-            number = uncounted.groups.setdefault(group, len(uncounted.groups))
-            self._places[key] = uncounted, number
-        return self._places[key]
+        own = self._asked(segment, pane) if segment != ALL else Wants(False, False)
+        group = Group(segment, pane, opens, own, self._asked(ALL, pane))
+        uncounted = self._state.uncounted.setdefault(family, Uncounted())
+        return uncounted, uncounted.groups.setdefault(group, len(uncounted.groups))
 
     def totals_want(self, segment: str) -> bool:
         """Whether the totals of a segment want this record."""

@@ -10,6 +10,7 @@ same whatever the order.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from heapq import nsmallest
 from typing import NamedTuple, TypeVar
 
@@ -168,13 +169,18 @@ def family(event: Event) -> str:
     """Which events can be added up with this one: its type, and of embeddings what makes them comparable."""
     match event:
         case Embedding():
-            return f"embedding/{event.kind}/{event.model or ''}/{event.dim}"
+            return _embeddings(event.kind, event.model, event.dim)
         case Interaction():
             return "interaction"
         case Feedback():
             return "feedback"
         case Evaluation():
             return "evaluation"
+
+
+@lru_cache(1_000)
+def _embeddings(kind: str, model: str | None, dim: int | None) -> str:
+    return f"embedding/{kind}/{model or ''}/{dim}"
 
 
 def kind_of(name: str) -> str:

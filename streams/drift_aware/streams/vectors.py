@@ -31,12 +31,21 @@ def on_grid(embeddings: Sequence[Embedding]) -> tuple[NDArray[np.int32], NDArray
         The rows, shape (n, d) or (n, REDUCED), and which of them hold a direction, shape (n,): a vector with
         NaN or infinity, or of length zero, has none, and its row is zero.
     """
-    dim = embeddings[0].dim
-    rows = np.empty((len(embeddings), dim or 0), np.float64)
-    for row, embedding in zip(rows, embeddings, strict=True):
-        assert isinstance(embedding.vector, bytes)
-        row[:] = np.frombuffer(embedding.vector, _DTYPES[embedding.dtype])
+    dtypes = [each.dtype for each in embeddings]
+    if len(set(dtypes)) == 1:
+        return rows_on_grid(_matrix(embeddings))
+    rows = np.empty((len(embeddings), embeddings[0].dim or 0), np.float64)
+    for dtype in set(dtypes):
+        chosen = [at for at, each in enumerate(dtypes) if each == dtype]
+        rows[chosen] = _matrix([embeddings[at] for at in chosen])
     return rows_on_grid(rows)
+
+
+def _matrix(embeddings: Sequence[Embedding]) -> Rows:
+    """Vectors of one type as they are."""
+    together: bytes = b"".join([each.vector for each in embeddings])  # type: ignore[misc]
+    numbers = np.frombuffer(together, _DTYPES[embeddings[0].dtype]).astype(np.float64)
+    return numbers.reshape(len(embeddings), -1)
 
 
 def rows_on_grid(rows: Rows) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
@@ -45,7 +54,8 @@ def rows_on_grid(rows: Rows) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     if rows.shape[1] > WIDEST:
         rows, reduced = _unit(_reduced(rows))
         usable &= reduced
-    return np.rint(rows * GRID).astype(np.int32), usable
+    np.multiply(rows, GRID, out=rows)
+    return np.rint(rows, out=rows).astype(np.int32), usable
 
 
 def width(dim: int) -> int:
@@ -63,7 +73,8 @@ def _unit(rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:
     usable = np.isfinite(length) & (length > 0)
     rows[~usable] = 0
     length[~usable] = 1
-    return rows / length[:, None], usable
+    np.divide(rows, length[:, None], out=rows)
+    return rows, usable
 
 
 def _reduced(rows: Rows) -> Rows:
