@@ -231,6 +231,12 @@ def test_the_worker_serves_what_it_counts_and_says_when_it_is_ready(
     wait_until(
         lambda: f'drift_aware_records_total{{topic="{INTERACTIONS.name}"}} 20.0' in page(), SECONDS, page
     )
+    for path in ("health", "ready"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+            assert answer.status == 200
+    lag = f'drift_aware_lag_records{{topic="{INTERACTIONS.name}"}} 0.0'
+    wait_until(lambda: lag in page() and "drift_aware_segments 3.0" in page(), SECONDS, page)
+    wait_until(lambda: 'drift_aware_state_rows{table="panes"}' in page(), SECONDS, page)
 
 
 def test_a_worker_without_an_address_says_what_to_set(start_command: StartCommand) -> None:

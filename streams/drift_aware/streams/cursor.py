@@ -63,13 +63,14 @@ class _StopOnSendError(faust.Sensor):
 
     logger = logging.getLogger("faust.cursor")  # else Faust's chatter would come under our name
 
-    def __init__(self, stop: Die) -> None:
+    def __init__(self, positions: "Positions") -> None:
         super().__init__()
-        self._stop = stop
+        self._positions = positions
 
     def on_send_error(self, producer: Any, exc: BaseException, state: Any) -> None:
         del producer, state
-        self._stop(f"the broker rejected a write: {exc!r}")
+        self._positions.rejected += 1
+        self._positions.stop(f"the broker rejected a write: {exc!r}")
 
 
 class Cursor:
@@ -128,6 +129,11 @@ class Cursor:
         self._moved |= dict.fromkeys(self._dirty, time.monotonic())
         self._dirty.clear()
 
+    @property
+    def name(self) -> str:
+        """Of the table."""
+        return str(self._table.name)
+
     def owned(self) -> list[int]:
         """The partitions this stage has now."""
         return sorted({tp.partition for tp in self.next})
@@ -137,6 +143,25 @@ class Cursor:
         tp = TP(topic, partition)
         high = self._positions.app.consumer.highwater(tp)
         return high is not None and self.next.get(tp, -1) >= high
+
+    def standing(self) -> float:
+        """For how many seconds a partition with unread records has stood still, at most."""
+        now = time.monotonic()
+        waiting = [tp for tp in list(self.next) if not self.caught_up(tp.topic, tp.partition)]
+        return max([now - self._moved.get(tp, now) for tp in waiting], default=0.0)
+
+    def lag(self) -> dict[str, int]:
+        """Topic to records that the broker has and this stage has not counted."""
+        lag = dict.fromkeys(self._topics, 0)
+        for tp, position in self.next.items():
+            high = self._positions.app.consumer.highwater(tp)
+            lag[tp.topic] += max(0, (high or 0) - position)
+        return lag
+
+    def size(self) -> tuple[int, int]:
+        """Rows of the table, and their bytes."""
+        rows = self._rows()
+        return len(rows), sum(len(key) + len(value) for key, value in rows.items())
 
     def send(self, outputs: Iterable[Output]) -> None:
         """Queue records for the broker, in order."""
@@ -281,11 +306,14 @@ class Positions:
         self.cursors: list[Cursor] = []
         self.gaps = 0
         self.lost = 0
+        self.rejected = 0
+        self.recovery_seconds = 0.0
         self._channels: dict[str, Any] = {}
         self._alive = _standing_time()
+        self._began_recovery = time.monotonic()
         self._recovering: tuple[object, float] = (None, time.monotonic())
         self._away_since: float | None = None
-        app.sensors.add(_StopOnSendError(stop))
+        app.sensors.add(_StopOnSendError(self))
         app.transport.Consumer = self._consumer_class()
 
     def add(
@@ -298,6 +326,7 @@ class Positions:
         async def recovered() -> None:
             cursor.recover()
             self._alive = _standing_time()
+            self.recovery_seconds = time.monotonic() - self._began_recovery
 
         table.on_recover(recovered)
         return cursor
@@ -312,6 +341,27 @@ class Positions:
     def ready(self) -> bool:
         """Whether every stage has recovered and no rebalance is under way."""
         return all(cursor.ready for cursor in self.cursors) and not self.app.rebalancing
+
+    @property
+    def loop_age(self) -> float:
+        """Seconds since the last beat."""
+        return _standing_time() - self._alive
+
+    @property
+    def standing(self) -> float:
+        """For how many seconds a partition with unread records has stood still, at most."""
+        return max([cursor.standing() for cursor in self.cursors], default=0.0)
+
+    @property
+    def recovery(self) -> object:
+        """How far a recovery is: the generation of the group, and the rows that are left."""
+        return self.app.consumer_generation_id, self.app.tables.recovery.active_remaining_total()
+
+    def forget(self) -> None:
+        """Partitions are going: every stage drops everything until recovery has ended."""
+        self._began_recovery = time.monotonic()
+        for cursor in self.cursors:
+            cursor.forget()
 
     def refuse_after_standstill(self) -> None:
         """A process that stood still for a session may have lost its partitions without knowing it."""
@@ -352,7 +402,7 @@ class Positions:
 
     def _watch_recovery(self) -> None:
         now = time.monotonic()
-        progress = (self.app.consumer_generation_id, self.app.tables.recovery.active_remaining_total())
+        progress = self.recovery
         if progress != self._recovering[0]:
             self._recovering = (progress, now)
         elif now - self._recovering[1] > RECOVERY_STUCK_SECONDS:
@@ -379,8 +429,7 @@ class Positions:
                 self._read_offset = _NoReadOffsets()
 
             async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-                for cursor in positions.cursors:
-                    cursor.forget()
+                positions.forget()
                 await super().on_partitions_revoked(revoked)
 
             async def perform_seek(self) -> None:

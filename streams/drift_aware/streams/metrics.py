@@ -4,6 +4,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from drift_aware.schema.alerts import Readings
 from drift_aware.schema.envelope import DeadLetter
+from drift_aware.streams.cursor import Positions
+from drift_aware.streams.summarise import Summarise
 
 # Metric of a reading to the gauge that people already have on their dashboards.
 _KNOWN_GAUGES = {
@@ -21,6 +23,7 @@ class WorkerMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._reached: dict[Counter, int] = {}
         self.records = Counter(
             "drift_aware_records", "Kafka records read from the source topics.", ["topic"], registry=registry
         )
@@ -30,11 +33,46 @@ class WorkerMetrics:
             ["topic", "reason"],
             registry=registry,
         )
-        self.gaps = Gauge(
+        self.gaps = Counter(
             "drift_aware_offset_gaps", "Records that came too early, to be read again.", registry=registry
         )
-        self.lost = Gauge(
+        self.lost = Counter(
             "drift_aware_records_lost", "Records that retention deleted unread.", registry=registry
+        )
+        self.rejected = Counter(
+            "drift_aware_rejected_writes",
+            "Writes that the broker rejected; the worker stops at the first.",
+            registry=registry,
+        )
+        self.late = Counter(
+            "drift_aware_late_events",
+            "Events that came after their pane had closed; they count in the totals only.",
+            ["kind"],
+            registry=registry,
+        )
+        self.segments = Gauge(
+            "drift_aware_segments", "Segments with a place of their own; see max_segments.", registry=registry
+        )
+        self.overflow = Counter(
+            "drift_aware_events_beyond_cap",
+            "Events of segments beyond max_segments, counted as `other`.",
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "drift_aware_lag_records", "Records that are not counted yet.", ["topic"], registry=registry
+        )
+        self.event_time = Gauge(
+            "drift_aware_watermark_timestamp_seconds",
+            "Event time that every partition at hand has reached.",
+            ["kind"],
+            registry=registry,
+        )
+        self.rows = Gauge("drift_aware_state_rows", "Rows of a table.", ["table"], registry=registry)
+        self.bytes = Gauge(
+            "drift_aware_state_bytes", "Bytes of a table's rows.", ["table"], registry=registry
+        )
+        self.recovery = Gauge(
+            "drift_aware_recovery_seconds", "How long the last recovery took.", registry=registry
         )
         self.ready = Gauge(
             "drift_aware_worker_ready", "1 when recovered and not rebalancing, else 0.", registry=registry
@@ -83,6 +121,35 @@ class WorkerMetrics:
                 "model_accuracy", "Share of right answers in evaluations.", ["segment"], registry=registry
             ),
         }
+
+    def show(self, positions: Positions, summarise: Summarise) -> None:
+        """Show where the worker stands."""
+        self.ready.set(int(positions.ready))
+        self._reach(self.gaps, positions.gaps)
+        self._reach(self.lost, positions.lost)
+        self._reach(self.rejected, positions.rejected)
+        self.recovery.set(positions.recovery_seconds)
+        for cursor in positions.cursors:
+            for topic, records in cursor.lag().items():
+                self.lag.labels(topic).set(records)
+        for kind, late in summarise.late.items():
+            self._reach(self.late.labels(kind), late)
+        for kind, mark in summarise.reached().items():
+            self.event_time.labels(kind).set(mark / 1000)
+        self.segments.set(summarise.named())
+        self._reach(self.overflow, summarise.overflow)
+
+    def show_size(self, positions: Positions) -> None:
+        """Show how large the tables are."""
+        for cursor in positions.cursors:
+            rows, size = cursor.size()
+            self.rows.labels(cursor.name).set(rows)
+            self.bytes.labels(cursor.name).set(size)
+
+    def _reach(self, counter: Counter, total: int) -> None:
+        """Bring a counter to a total that somebody else counts."""
+        counter.inc(total - self._reached.get(counter, 0))
+        self._reached[counter] = total
 
     def observe(self, readings: Readings) -> None:
         """Show the readings of a closed pane."""

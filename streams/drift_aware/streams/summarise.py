@@ -15,7 +15,7 @@ is read again is judged as it was the first time.
 """
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 
@@ -87,6 +87,21 @@ class Summarise:
         self._sources: dict[Source, SourceState] = {}
         self._marks_sent: dict[int, dict[Kind, int]] = {}
         self._references: dict[tuple[str, str], Reference] = {}
+        # Since the process began, for the metrics alone.
+        self.late: Counter[Kind] = Counter()
+        self.overflow = 0
+
+    def reached(self) -> dict[Kind, int]:
+        """Kind to the event time in milliseconds that every source at hand has reached."""
+        marks: dict[Kind, int] = {}
+        for source, state in self._sources.items():
+            if state.watermark != NEVER:
+                marks[source.kind] = min(marks.get(source.kind, state.watermark), state.watermark)
+        return marks
+
+    def named(self) -> int:
+        """How many segments have a place of their own in some source."""
+        return len({name for state in self._sources.values() for name in state.totals} - {ALL, OTHER})
 
     def compare_with(self, baseline: Baseline) -> None:
         """Score the embeddings of a segment against a baseline from now on; other families have no scores."""
@@ -145,6 +160,7 @@ class Summarise:
             opens = self._opens(state, event, name, ts, pane)
             if self._clock.closes_at(pane) <= state.watermark:
                 pane = LATE
+                self.late[source.kind] += 1
             elif ts > state.watermark:
                 state.watermark = ts
             key = self._dimensions(event), pane, name, opens
@@ -257,6 +273,7 @@ class Summarise:
         references = [self._references.get((key.segment, name)) for key in keys]
         for key, summary in zip(keys, batch.summaries(groups, references), strict=True):
             state.add(kind, name, key, summary)
+            self.overflow += summary.events if key.segment == OTHER else 0
 
     def _emit(self, changes: Changes, source: Source, segment_name: str, pane: int) -> None:
         state = self._sources[source].panes[segment_name, pane]

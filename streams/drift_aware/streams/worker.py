@@ -8,13 +8,13 @@ import logging
 import ssl
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 import faust
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
-from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Kind
 from drift_aware.schema.settings import Kafka, Settings
 from drift_aware.schema.topics import (
@@ -29,6 +29,7 @@ from drift_aware.schema.topics import (
 from drift_aware.streams.catalogue import Follower
 from drift_aware.streams.cursor import Cursor, Positions
 from drift_aware.streams.detect import Detect
+from drift_aware.streams.health import Health, serve
 from drift_aware.streams.labels import label
 from drift_aware.streams.metrics import WorkerMetrics
 from drift_aware.streams.summarise import Summarise
@@ -37,6 +38,7 @@ _log = structlog.get_logger(__name__)
 
 FLUSH_SECONDS = 0.5
 WATCH_SECONDS = 1.0
+SIZE_SECONDS = 15.0
 MOST_RECORDS = 100
 
 
@@ -54,8 +56,8 @@ def run(settings: Settings) -> None:
     # Faust makes itself a folder even when its tables are in memory.
     with tempfile.TemporaryDirectory(prefix="drift-aware-worker-") as folder:
         summarise = Summarise(settings, label)
-        app = build(settings, summarise, registry, folder)
-        _serve(settings.prometheus_port, registry)
+        app, positions = build(settings, summarise, registry, folder)
+        serve(settings.prometheus_port, registry, Health(positions))
         Follower(settings, summarise.compare_with).start()
         worker = faust.Worker(
             app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
@@ -63,18 +65,10 @@ def run(settings: Settings) -> None:
         worker.execute_from_commandline()
 
 
-def _serve(port: int, registry: CollectorRegistry) -> None:
-    """Show the metrics on a port; 0 shows none."""
-    if not port:
-        return
-    try:
-        start_http_server(port, registry=registry)
-    except OSError as error:
-        raise SettingsError(f"no metrics on port {port}: {error.strerror}; set PROMETHEUS_PORT") from None
-
-
-def build(settings: Settings, summarise: Summarise, registry: CollectorRegistry, folder: str) -> Any:
-    """The Faust app.
+def build(
+    settings: Settings, summarise: Summarise, registry: CollectorRegistry, folder: str
+) -> tuple[Any, Positions]:
+    """The Faust app, and where it stands.
 
     Args:
         settings: everything.
@@ -104,25 +98,35 @@ def build(settings: Settings, summarise: Summarise, registry: CollectorRegistry,
         async for events in stream.take_events(MOST_RECORDS, within=0.1):
             second.apply(events)
 
-    @app.timer(FLUSH_SECONDS)
-    async def write() -> None:
-        positions.beat()
-        if positions.ready:
-            first.flush()
-            second.flush()
-
-    @app.timer(WATCH_SECONDS)
-    async def watch() -> None:
-        await positions.watch()
-        metrics.ready.set(int(positions.ready))
-        metrics.gaps.set(positions.gaps)
-        metrics.lost.set(positions.lost)
+    def tick() -> None:
+        metrics.show(positions, summarise)
         if positions.ready:
             first.flush()
             _send_watermarks(first, summarise, heard)
             detect.listen(round(time.time() * 1000))
 
-    return app
+    _keep_time(app, positions, tick, lambda: metrics.show_size(positions))
+    return app, positions
+
+
+def _keep_time(app: Any, positions: Positions, tick: Callable[[], None], measure: Callable[[], None]) -> None:
+    """What happens every so often; timers run only once the worker has started."""
+
+    @app.timer(FLUSH_SECONDS)
+    async def write() -> None:
+        positions.beat()
+        if positions.ready:
+            for cursor in positions.cursors:
+                cursor.flush()
+
+    @app.timer(WATCH_SECONDS)
+    async def watch() -> None:
+        await positions.watch()
+        tick()
+
+    @app.timer(SIZE_SECONDS)
+    async def size() -> None:
+        measure()
 
 
 class Silence:

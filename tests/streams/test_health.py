@@ -1,0 +1,87 @@
+"""When the worker is alive, when it is ready, and that it says so over HTTP."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from drift_aware.schema.errors import SettingsError
+from drift_aware.streams.health import Answer, Health, serve
+from rig.kafka import free_ports
+
+
+class Worker:
+    """What is asked of a worker, as a test wants it."""
+
+    def __init__(self) -> None:
+        self.ready, self.loop_age, self.standing = True, 0.1, 0.0
+        self.recovery: object = (1, 100)
+        self.now = 0.0
+
+    def health(self) -> Health:
+        return Health(self, lambda: self.now)
+
+
+def test_a_worker_whose_loop_turns_and_whose_positions_move_is_alive() -> None:
+    worker = Worker()
+    assert worker.health().alive() == Answer(
+        True, {"alive": True, "reason": None, "loop_seconds": 0.1, "standing_seconds": 0.0}
+    )
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [({"loop_age": 16.0}, "the loop has not turned for 16 s"), ({"standing": 31.0}, "stands still for 31 s")],
+)
+def test_a_loop_that_hangs_or_a_position_that_does_not_move_is_not_alive(
+    trouble: dict[str, float], reason: str
+) -> None:
+    worker = Worker()
+    vars(worker).update(trouble)
+    good, said = worker.health().alive()
+    assert (good, said["alive"]) == (False, False)
+    assert reason in said["reason"]
+
+
+def test_a_recovery_is_alive_as_long_as_it_goes_forward() -> None:
+    worker = Worker()
+    worker.ready = False
+    health = worker.health()
+    answers = []
+    for now, left in ((0, 100), (100, 90), (200, 80), (319, 80), (321, 80), (330, 70)):
+        worker.now, worker.recovery = now, (1, left)
+        answers.append(health.alive().good)
+    assert answers == [True, True, True, True, False, True]
+    assert not health.ready().good
+
+
+def test_both_are_answered_over_http_beside_the_metrics() -> None:
+    (port,) = free_ports(1)
+    worker, registry = Worker(), CollectorRegistry()
+    Counter("things", "Some.", registry=registry).inc()
+    serve(port, registry, worker.health())
+
+    def get(path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    assert get("/health")[0] == 200
+    assert get("/ready?verbose")[0] == 200
+    assert "things_total 1.0" in get("/metrics")[1]
+    assert get("/secrets")[0] == 404
+    worker.ready, worker.loop_age = False, 99.0
+    status, body = get("/ready")
+    assert (status, json.loads(body)) == (
+        503,
+        {"ready": False, "reason": "recovering, or being rebalanced"},
+    )
+    worker.ready = True
+    assert get("/health")[0] == 503
+    with pytest.raises(SettingsError, match="PROMETHEUS_PORT"):
+        serve(port, registry, worker.health())
