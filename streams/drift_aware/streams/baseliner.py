@@ -16,6 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 
 from drift_aware.schema.alerts import Baseline
 from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.progress import Advance
 from drift_aware.schema.settings import BaselinePolicy, Settings
 from drift_aware.schema.topics import (
     BASELINES,
@@ -68,10 +69,12 @@ def fit_range(
         Unreachable: no Kafka.
     """
     collector = Collector(settings, label, [], span)
+    since = span[0] - settings.future_tolerance_seconds * 1000
     for topic in _TOPICS if offsets is None else sorted(offsets):
-        for record in read_each(settings, topic, span[0] - settings.future_tolerance_seconds * 1000):
-            if offsets is None or _within(offsets[topic], record):
-                collector.take(record)
+        with Advance(f"reading {topic}") as job:
+            for record in read_each(settings, topic, since, job.reach):
+                if offsets is None or _within(offsets[topic], record):
+                    collector.take(record)
     return collector.conclude(policy, _now())
 
 

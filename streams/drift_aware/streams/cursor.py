@@ -353,7 +353,7 @@ class Positions:
         return max([cursor.standing() for cursor in self.cursors], default=0.0)
 
     @property
-    def recovery(self) -> object:
+    def recovery(self) -> tuple[int, int]:
         """How far a recovery is: the generation of the group, and the rows that are left."""
         return self.app.consumer_generation_id, self.app.tables.recovery.active_remaining_total()
 

@@ -12,8 +12,11 @@ from drift_aware.schema.settings import Settings
 from drift_aware.streams.stage import Input
 
 ANSWER_SECONDS = 10.0
-QUIET_SECONDS = 15.0
 LEADER_SECONDS = 0.2
+QUIET_SECONDS = 15.0
+
+# Told how much is done, and of how much.
+Reached = Callable[[int, int], None]
 
 
 def read_all(settings: Settings, topic: str) -> dict[bytes, bytes | None]:
@@ -50,19 +53,22 @@ def record_of(message: Message) -> Input:
     )
 
 
-def read_each(settings: Settings, topic: str, since_ms: int | None = None) -> Iterator[Input]:
+def read_each(
+    settings: Settings, topic: str, since_ms: int | None = None, reached: Reached | None = None
+) -> Iterator[Input]:
     """Every record of a topic up to its present end, partition by partition in order of arrival.
 
     Args:
         settings: where the broker is.
         topic: its name.
         since_ms: only what the broker took in from then on.
+        reached: told now and then how many records are read, and of how many.
 
     Raises:
         Unreachable: as ``read_all``.
     """
     with _Reader(settings, topic, since_ms) as reader:
-        yield from reader.to_the_end()
+        yield from reader.to_the_end(reached)
 
 
 def follow(
@@ -129,19 +135,23 @@ class _Reader:
             elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise Unreachable(f"cannot read {self._topic}: {error.str()}")
 
-    def to_the_end(self) -> Iterator[Input]:
-        """Every record up to where the topic ends now."""
-        ends = {}
+    def to_the_end(self, reached: Reached | None = None) -> Iterator[Input]:
+        """Every record up to where the topic ends now; see ``read_each``."""
+        ends, done, total = {}, 0, 0
         for at in self._consumer.assignment():
             low, high = self._edges(at)
             if high > low:
                 ends[at.partition] = high
+                total += max(0, high - max(low, at.offset))
         heard = time.monotonic()
         while ends:
             for record in self.poll():
                 heard = time.monotonic()
                 if record.offset < ends.get(record.partition, 0):
+                    done += 1
                     yield record
+            if reached is not None:
+                reached(done, total)
             # Not the last record but the position tells: compaction may have removed what stood at the end.
             for at in self._consumer.position(self._consumer.assignment()):
                 if at.offset >= ends.get(at.partition, at.offset + 1):

@@ -2,17 +2,20 @@
 
 import contextlib
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import msgspec
 import typer
 
+from drift_aware.schema.progress import Advance
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start
 from drift_aware.streams.labels import label
 from drift_aware.streams.replay import Unused, in_order, read, replay
 
 _SHOWN = 10
+_TOLD_EVERY = 2_000
 
 
 def register(app: typer.Typer) -> None:
@@ -38,14 +41,10 @@ def replay_files(
 
     unused = Unused(complain)
     with contextlib.ExitStack() as opened:
-        readers = []
-        for file in files:
-            try:
-                stream = sys.stdin.buffer if str(file) == "-" else opened.enter_context(file.open("rb"))
-            except OSError as error:
-                raise typer.BadParameter(f"cannot read {file}: {error.strerror}") from None
-            readers.append(read(stream, unused))
-        for seq, alert in replay(settings, in_order(readers), label, unused):
+        streams = [_open(file, opened) for file in files]
+        passed = _Passed(opened.enter_context(Advance("replaying")), files)
+        lines = in_order([read(passed.through(stream), unused) for stream in streams])
+        for seq, alert in replay(settings, lines, label, unused):
             if json:
                 line = msgspec.to_builtins(alert, builtin_types=(bytes,)) | {"seq": seq}
                 print(msgspec.json.encode(line).decode())
@@ -56,3 +55,27 @@ def replay_files(
     if unused.bad > _SHOWN:
         print(f"{unused.bad} lines cannot be used", file=sys.stderr)
     raise typer.Exit(1 if unused.bad else 0)
+
+
+def _open(file: Path, opened: contextlib.ExitStack) -> BinaryIO:
+    if str(file) == "-":
+        return sys.stdin.buffer
+    try:
+        return opened.enter_context(file.open("rb"))
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read {file}: {error.strerror}") from None
+
+
+class _Passed:
+    """How many bytes of the files have been read."""
+
+    def __init__(self, job: Advance, files: list[Path]) -> None:
+        self._job, self._bytes = job, 0
+        self._total = sum(file.stat().st_size for file in files if file.is_file()) or None
+
+    def through(self, stream: Iterable[bytes]) -> Iterator[bytes]:
+        for number, line in enumerate(stream):
+            self._bytes += len(line)
+            if number % _TOLD_EVERY == 0:
+                self._job.reach(self._bytes, self._total)
+            yield line

@@ -9,6 +9,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import faust
@@ -16,6 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from drift_aware.schema.events import Kind
+from drift_aware.schema.progress import Advance
 from drift_aware.schema.settings import Kafka, Settings
 from drift_aware.schema.topics import (
     LARGEST_BYTES,
@@ -59,10 +61,22 @@ def run(settings: Settings) -> None:
         app, positions = build(settings, summarise, registry, folder)
         serve(settings.prometheus_port, registry, Health(positions))
         Follower(settings, summarise.compare_with).start()
+        Thread(target=_show_recovery, args=(positions,), name="recovery", daemon=True).start()
         worker = faust.Worker(
             app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
         )
         worker.execute_from_commandline()
+
+
+def _show_recovery(positions: Positions) -> None:
+    """Say how far the first recovery is; Faust's timers run only after it."""
+    with Advance("recovering") as job:
+        total = 0
+        while not positions.ready:
+            time.sleep(WATCH_SECONDS)
+            left = positions.recovery[1]
+            total = max(total, left)
+            job.reach(total - left, total or None)
 
 
 def build(
