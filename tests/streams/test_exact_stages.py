@@ -2,7 +2,7 @@
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from random import Random
 from zlib import crc32
@@ -10,6 +10,7 @@ from zlib import crc32
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from drift_aware.schema.alerts import Alert
 from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_rows
@@ -176,71 +177,71 @@ def clean(partitions: int = SOURCE_PARTITIONS, per_record: int = 5, seed: int = 
 CLEAN = clean()
 
 
-def count(chain: Chain, which: int, records: int) -> None:
-    """From one source, so that they drift apart, or a little from each."""
-    chain.first.fold(which, records)
-    for other in range(len(chain.first.sources) if which % 2 else 0):
-        chain.first.fold(other, records // 4)
+class Life(RuleBasedStateMachine):
+    """What may happen to the two stages; in the end everything is as in one clean pass."""
+
+    @initialize(partitions=st.sampled_from([1, 3, 4]), per_record=st.integers(1, 40))
+    def begin(self, partitions: int, per_record: int) -> None:
+        self.chain = Chain(partitions, per_record)
+
+    @rule(which=st.integers(0, 7), records=st.integers(1, 30))
+    def count_of_one_source_so_that_they_drift_apart(self, which: int, records: int) -> None:
+        self.chain.first.fold(which, records)
+
+    @rule(records=st.integers(1, 8))
+    def everything_moves_on_and_the_second_stage_has_not_written_yet(self, records: int) -> None:
+        for which in range(len(self.chain.first.sources)):
+            self.chain.first.fold(which, records)
+        self.chain.first.write()
+        self.chain.watermarks()
+        self.chain.second.fold_all()
+
+    @rule(tell=st.booleans())
+    def write(self, tell: bool) -> None:
+        self.chain.first.write()
+        if tell:
+            self.chain.watermarks()
+
+    @rule(kept=st.floats(0, 1))
+    def the_first_stage_dies_in_a_write(self, kept: float) -> None:
+        self.chain.first.write(lose=True)
+        self.chain.first.crash(kept)
+
+    @rule(which=st.integers(0, 7), records=st.integers(1, 200))
+    def detect(self, which: int, records: int) -> None:
+        self.chain.second.fold(which, records)
+
+    @rule()
+    def write_what_was_detected(self) -> None:
+        self.chain.second.write()
+
+    @rule(kept=st.floats(0, 1))
+    def the_second_stage_dies_in_a_write(self, kept: float) -> None:
+        self.chain.second.write(lose=True)
+        self.chain.second.crash(kept)
+
+    @rule(pick=st.randoms())
+    def something_that_was_sent_arrives_once_more(self, pick: Random) -> None:
+        sent = [each for each in self.chain.first.sent if each.partition is not None]
+        if sent:
+            again = pick.choice(sent)
+            assert again.partition is not None
+            self.chain.topics.append(again.topic, again.partition, again.value)
+
+    @rule()
+    def baselines_come(self) -> None:
+        self.chain.baselines()
+
+    def teardown(self) -> None:
+        if hasattr(self, "chain"):
+            self.chain.baselines()
+            self.chain.finish()
+            assert self.chain.totals() == CLEAN.totals()
+            assert self.chain.alerts() == CLEAN.alerts()
 
 
-def advance(chain: Chain, _: int, records: int) -> None:
-    """As in a quiet hour: everything moves on together, and nothing is written yet by the second stage."""
-    for which in range(len(chain.first.sources)):
-        chain.first.fold(which, 1 + records // 6)
-    chain.first.write()
-    chain.watermarks()
-    chain.second.fold_all()
-
-
-def write(chain: Chain, die_before_sending: int, _: int) -> None:
-    chain.first.write(lose=bool(die_before_sending % 2))
-    if die_before_sending % 2:
-        chain.first.crash()
-
-
-def watermarks(chain: Chain, _: int, __: int) -> None:
-    chain.first.write()
-    chain.watermarks()
-
-
-def crash(chain: Chain, kept: int, _: int) -> None:
-    chain.first.write(lose=True)
-    chain.first.crash(kept / 60)
-
-
-def detect(chain: Chain, which: int, records: int) -> None:
-    chain.second.fold(which, records * 4)
-
-
-def write_detected(chain: Chain, die_before_sending: int, _: int) -> None:
-    chain.second.write(lose=bool(die_before_sending % 2))
-    if die_before_sending % 2:
-        chain.second.crash()
-
-
-def crash_detect(chain: Chain, kept: int, _: int) -> None:
-    chain.second.write(lose=True)
-    chain.second.crash(kept / 60)
-
-
-STEPS = st.tuples(
-    st.sampled_from(
-        [
-            count,
-            advance,
-            advance,
-            write,
-            watermarks,
-            crash,
-            detect,
-            write_detected,
-            crash_detect,
-            crash_detect,
-        ]
-    ),
-    st.integers(0, 60),
-    st.integers(1, 30),
-)
+Life.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+test_whatever_happens_counts_and_alerts_are_those_of_one_clean_pass = Life.TestCase
 
 
 def test_a_clean_pass_finds_what_happened() -> None:
@@ -257,22 +258,6 @@ def test_a_clean_pass_finds_what_happened() -> None:
     onsets = [alert.onset // 1000 - NOON // 1000 for alert in CLEAN.alerts().values() if alert.paging]
     assert all(abs(onset - CHANGE_AT) <= 2 for onset in onsets)
     assert CLEAN.first.dead == []
-
-
-@settings(max_examples=80, deadline=None)
-@given(st.lists(STEPS, min_size=10, max_size=40), st.integers(0, 40))
-def test_crashes_replays_and_lost_sends_change_neither_counts_nor_alerts(
-    steps: list[tuple[Callable[[Chain, int, int], None], int, int]], fitted_at: int
-) -> None:
-    chain = Chain(SOURCE_PARTITIONS)
-    for index, (step, number, records) in enumerate(steps):
-        if index == fitted_at:
-            chain.baselines()
-        step(chain, number, records)
-    chain.baselines()
-    chain.finish()
-    assert chain.totals() == CLEAN.totals()
-    assert chain.alerts() == CLEAN.alerts()
 
 
 @settings(max_examples=12, deadline=None)
