@@ -13,7 +13,7 @@ from drift_aware.schema.events import Event, Kind
 from drift_aware.schema.segments import ALL
 from drift_aware.streams.conversations import Conversations
 from drift_aware.streams.panes import NEVER
-from drift_aware.streams.summary import Packed, Summary, Vector, again, is_total, unpack
+from drift_aware.streams.summary import Packed, Summary, Vector, again, is_total, merge, unpack
 
 # Stands for the pane of an event whose own pane is closed: it counts in the totals only.
 LATE = -1
@@ -69,10 +69,13 @@ class Pane:
         self.announced = 0
 
     def add(self, family: str, summary: Summary) -> None:
-        """Add a summary of a family."""
-        mine = self.families.setdefault(family, Summary())
-        mine.add(summary)
-        mine.trim()
+        """Add a summary of a family; from then on it is the pane's own."""
+        mine = self.families.get(family)
+        if mine is None:
+            self.families[family] = summary
+        else:
+            mine.add(summary)
+            mine.trim()
 
 
 class Wants(NamedTuple):
@@ -145,11 +148,6 @@ class SourceState:
 
     def add(self, kind: Kind, family: str, group: Group, summary: Summary) -> None:
         """Count the events of a group in its own segment."""
-        if group.own.pane:
-            pane = self.panes[group.segment, group.pane]
-            pane.add(family, summary)
-            if not group.opens:
-                pane.add(again(family), summary)
         if group.own.totals:
             counts = self.totals[group.segment].counts
             for name, count in summary.counts.items():
@@ -157,6 +155,11 @@ class SourceState:
                     add_count(counts, TOTAL[kind] if name == "events" else name, count)
             if group.pane == LATE:
                 add_count(counts, "late", summary.events)
+        if group.own.pane:
+            pane = self.panes[group.segment, group.pane]
+            pane.add(family, summary)
+            if not group.opens:
+                pane.add(again(family), merge([summary]))
 
 
 class Record:

@@ -58,9 +58,11 @@ Counted = tuple[Event, Vector | None, bool]
 # again should the worker die before the broker had it.
 KEEP_CLOSED_MS = 600_000
 KEEP_SENT_SECONDS = 60.0
-# So many events of a source are counted at once, or a record more: numpy is slow with fifty, and slow again
-# with what does not fit the processor's cache.
-_MOST_UNCOUNTED = 1_000
+# When the events of a source are counted at last: numpy is slow with fifty, slow again with what does not fit
+# the processor's cache, and with groups of a few.
+_ENOUGH_EVENTS = 1_000
+_ENOUGH_OF_A_GROUP = 16
+_MOST_EVENTS = 16_000
 _OPEN = "@open"  # no segment is called so: their names begin with a dimension
 _KINDS: dict[str, Kind] = {topic.name: kind for kind, topic in SOURCES.items()}
 _pack = msgspec.msgpack.Encoder().encode
@@ -175,7 +177,7 @@ class Summarise:
                 uncounted.rows.append(vector)
         if dead and record.totals_want(ALL):
             add_count(state.totals[ALL].counts, "dead_letters", dead)
-        if sum(len(each.events) for each in state.uncounted.values()) >= _MOST_UNCOUNTED:
+        if _is_enough(state):
             self._count_all(source)
 
     def pass_time(self, partition: int, ts: int) -> None:
@@ -305,6 +307,13 @@ def _key(partition: int, kind: Kind, segment_name: str, pane: int | str = "") ->
 
 def _kind(name: str) -> Kind:
     return next(kind for kind in SOURCES if kind == name)
+
+
+def _is_enough(state: SourceState) -> bool:
+    """Whether it is time to count."""
+    events = sum([len(each.events) for each in state.uncounted.values()])
+    groups = sum([len(each.groups) for each in state.uncounted.values()])
+    return events >= min(max(_ENOUGH_EVENTS, _ENOUGH_OF_A_GROUP * groups), _MOST_EVENTS)
 
 
 def _nothing(event: Event) -> None:
