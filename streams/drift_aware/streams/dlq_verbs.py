@@ -125,8 +125,8 @@ def replay(
 
     The worker takes them as it takes any late event: they count in the totals, and as `late` if their pane
     has closed; the detectors do not see those. Upgrade the worker first: an older one would bury them again.
-    Letters that are still bad are shown and stay; a record of many events goes as soon as one of them is good,
-    and the worker buries the others anew. `dead_letters` in the totals does not go down.
+    Letters that are still bad are shown and stay. A record of many events goes as soon as one of them is
+    good, and the worker buries the others anew. `dead_letters` in the totals does not go down.
 
     Asks before it sends. Where there is no terminal to ask, and with --json, it needs --yes.
     """
