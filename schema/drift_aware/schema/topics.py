@@ -60,6 +60,7 @@ BASELINES = Topic("drift.baselines.v1", "segment|family", "compact", max_message
 READINGS = Topic("drift.readings.v1", "segment", retention_ms=30 * _DAY_MS)
 ALERTS = Topic("drift.alerts.v1", "segment", retention_ms=90 * _DAY_MS)
 ACTIONS = Topic("drift.actions.v1", "alert id", retention_ms=90 * _DAY_MS)
+REPLAYS = Topic("drift.replays.v1", "id of the dead letter", "compact")
 
 SOURCES: dict[Kind, Topic] = {
     "interaction": INTERACTIONS,
@@ -88,6 +89,7 @@ TOPICS: tuple[Topic, ...] = (
     READINGS,
     ALERTS,
     ACTIONS,
+    REPLAYS,
     changelog(PANES_TABLE),
     changelog(MONITORS_TABLE),
 )

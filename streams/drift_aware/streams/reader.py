@@ -1,7 +1,7 @@
 """Reading a topic from its beginning to its present end, or following it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from threading import Event as Flag
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -50,6 +50,7 @@ def record_of(message: Message) -> Input:
         content_type=content_type(headers),
         appended_ms=stamp if stamp > 0 else None,
         key=message.key(),
+        headers=tuple(headers.items()),
     )
 
 
@@ -69,6 +70,28 @@ def read_each(
     """
     with _Reader(settings, topic, since_ms) as reader:
         yield from reader.to_the_end(reached)
+
+
+def read_from(settings: Settings, topic: str, starts: Mapping[int, int]) -> Iterator[Input]:
+    """Every record of some partitions, from an offset in each up to the present end.
+
+    Where the broker has deleted that offset, from the first that it still has.
+
+    Raises:
+        Unreachable: as ``read_all``.
+    """
+    with _Reader(settings, topic, starts=starts) as reader:
+        yield from reader.to_the_end()
+
+
+def ends(settings: Settings, topic: str) -> dict[int, int]:
+    """Partition to the offset that its next record will have.
+
+    Raises:
+        Unreachable: as ``read_all``.
+    """
+    with _Reader(settings, topic) as reader:
+        return reader.ends()
 
 
 def follow(
@@ -97,10 +120,16 @@ def follow(
 
 
 class _Reader:
-    """A consumer on all partitions of a topic, outside any group."""
+    """A consumer on all partitions of a topic, or on those that ``starts`` names, outside any group."""
 
-    def __init__(self, settings: Settings, topic: str, since_ms: int | None = None) -> None:
-        self._settings, self._topic, self._since_ms = settings, topic, since_ms
+    def __init__(
+        self,
+        settings: Settings,
+        topic: str,
+        since_ms: int | None = None,
+        starts: Mapping[int, int] | None = None,
+    ) -> None:
+        self._settings, self._topic, self._since_ms, self._starts = settings, topic, since_ms, starts
         self._consumer = Consumer(
             settings.kafka.client()
             | {
@@ -135,12 +164,17 @@ class _Reader:
             elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise Unreachable(f"cannot read {self._topic}: {error.str()}")
 
+    def ends(self) -> dict[int, int]:
+        """The next offset of each partition."""
+        return {at.partition: self._edges(at)[1] for at in self._consumer.assignment()}
+
     def to_the_end(self, reached: Reached | None = None) -> Iterator[Input]:
         """Every record up to where the topic ends now; see ``read_each``."""
         ends, done, total = {}, 0, 0
         for at in self._consumer.assignment():
             low, high = self._edges(at)
-            if high > low:
+            # At its end a partition sends nothing, and the client would never tell a position.
+            if high > max(low, (self._starts or {}).get(at.partition, 0)):
                 ends[at.partition] = high
                 total += max(0, high - max(low, at.offset))
         heard = time.monotonic()
@@ -176,7 +210,8 @@ class _Reader:
         if metadata.error is not None:
             raise Unreachable(f"no topic {self._topic}; run: drift-aware topics create")
         # The offset is absolute where the beginning can be told, or the reset setting finds it.
-        starts = [TopicPartition(self._topic, each, 0) for each in metadata.partitions]
+        offsets = dict.fromkeys(metadata.partitions, 0) if self._starts is None else self._starts
+        starts = [TopicPartition(self._topic, each, offset) for each, offset in offsets.items()]
         if self._since_ms is not None:
             asked = [
                 TopicPartition(self._topic, each, max(0, self._since_ms)) for each in metadata.partitions

@@ -24,6 +24,7 @@ class Input:
 
     Attributes:
         appended_ms: when the broker or the producer stamped it, milliseconds; None if it did not.
+        headers: name and value of each; empty where nobody asks for them.
     """
 
     topic: str
@@ -33,6 +34,7 @@ class Input:
     content_type: str
     appended_ms: int | None = None
     key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import typer
 from drift_aware.schema.alerts import Alert
 from drift_aware.schema.topics import ALERTS
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
-from drift_aware.streams import baseline_verbs, reader, replay_verbs
+from drift_aware.streams import baseline_verbs, dlq_verbs, reader, replay_verbs
 from drift_aware.streams import status as status_module
 from drift_aware.streams.label_verb import label
 from drift_aware.streams.stage import Input
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command("alerts")(alerts)
     app.command("label")(label)
     baseline_verbs.register(app)
+    dlq_verbs.register(app)
     replay_verbs.register(app)
 
 
