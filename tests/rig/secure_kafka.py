@@ -4,12 +4,17 @@ from pathlib import Path
 
 from rig.certificates import Certificates
 from rig.kafka import KafkaServer
+from rig.tokens import CLIENT_ID
 
 USER, PASSWORD = "drift", "pass-word-3"
+# With the same password by PLAIN; they may do nothing until they are granted something.
+NOBODIES = ("app", "worker", "baseline", "persist", "act", "reader", "topics")
+_SUPER_USERS = ("ANONYMOUS", USER, CLIENT_ID, "CN=client")
+_USERS = " ".join(f'user_{name}="{PASSWORD}"' for name in (USER, *NOBODIES))
 _MODULES = "org.apache.kafka.common.security"
 _SASL_LISTENERS = ("SASL_SSL", "SASL_PLAINTEXT")
 _LOGINS = {
-    "plain": f'{_MODULES}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
+    "plain": f"{_MODULES}.plain.PlainLoginModule required {_USERS};",
     "scram-sha-256": f"{_MODULES}.scram.ScramLoginModule required;",
     "scram-sha-512": f"{_MODULES}.scram.ScramLoginModule required;",
     # Believes what a token says without a signature; that the broker checks one is no concern of a client.
@@ -20,6 +25,8 @@ _LOGINS = {
 
 class SecureKafka(KafkaServer):
     """Beside the plain listener of the rig itself: SSL that asks for a certificate, SASL_SSL, SASL_PLAINTEXT.
+
+    ``USER``, the client of the tokens and the certificate may do everything, ``NOBODIES`` nothing.
 
     Args:
         folder: as of ``KafkaServer``; certificates go there too.
@@ -47,6 +54,8 @@ def _properties(certificates: Certificates) -> dict[str, str]:
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": str(certificates.ca),
         "listener.name.ssl.ssl.client.auth": "required",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": ";".join(f"User:{name}" for name in _SUPER_USERS),
     }
     for listener in _SASL_LISTENERS:
         prefix = f"listener.name.{listener.lower()}"
