@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -57,6 +58,7 @@ def test_every_role_works_with_the_rights_that_are_documented(
     with Publisher(str(app.bootstrap_servers), client=app.client()) as publisher:
         for number in range(EVENTS):
             publisher.interaction(id=f"i{number}", user_query="where is it?", model_response="here")
+            publisher.embedding([1.0, number], interaction_id=f"i{number}", model="small")
         assert publisher.flush(20) == 0
         assert publisher.dropped == {}
     publish_alerts(secure_kafka.bootstrap, [alert(1, metric="refusal_rate", severity="critical")])
@@ -73,9 +75,15 @@ def test_every_role_works_with_the_rights_that_are_documented(
     assert alerts.wait() == 0
     assert json.loads(alerts.stdout)["id"] == "a1"
     assert run("reader", "baseline", "list").wait() == 0
+    pinned = run("baseline", "baseline", "pin", "--from", _hour(-1), "--to", _hour(1))
+    assert pinned.wait() == 0
     for role in roles:
         assert role.stop() == 0
         assert "authoriz" not in role.stderr.lower()
+
+
+def _hour(offset: int) -> str:
+    return (datetime.now(UTC) + timedelta(hours=offset)).isoformat()
 
 
 def _count(connection: psycopg.Connection[Any]) -> int:

@@ -92,8 +92,7 @@ def test_what_is_published_is_counted_whatever_the_way_in(
     kafka = WAYS[way](ways)
     settings = make_settings(kafka=kafka)
     secure_kafka.clear()
-    created = start_command("topics", "create", **variables(kafka))
-    assert created.wait() == 0
+    assert len(topics.create(settings)) == len(topics.TOPICS)
     worker = start_command("worker", log_level="DEBUG", **variables(kafka))
     with Publisher(str(settings.kafka.bootstrap_servers), client=settings.kafka.client()) as publisher:
         for number in range(EVENTS):
