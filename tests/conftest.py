@@ -18,10 +18,13 @@ from drift_aware.sql.embedded import EmbeddedPostgres, EmbeddedPostgresFailed
 from drift_aware.streams.embedded import EmbeddedBroker, every_topic
 from rig import configuration
 from rig.brokers import Broker
+from rig.certificates import OpensslMissing
 from rig.commands import Command
 from rig.kafka import KafkaServer, KafkaUnavailable
 from rig.postgres import fresh_database
+from rig.secure_kafka import SecureKafka
 from rig.services import missing
+from rig.tokens import TokenServer
 
 
 def pytest_configure() -> None:
@@ -36,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if "postgres_server" in fixtures:
             item.add_marker("postgres")
-        if "kafka_server" in fixtures:
+        if "kafka_server" in fixtures or "secure_kafka" in fixtures:
             item.add_marker("kafka")
 
 
@@ -52,6 +55,27 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    """A second real Kafka, with TLS and SASL; one for this run, and only if a test asks for it."""
+    try:
+        server = SecureKafka(tmp_path_factory.mktemp("secure-kafka"))
+    except (KafkaUnavailable, OpensslMissing) as error:
+        missing(str(error))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def token_server() -> Iterator[TokenServer]:
+    """A token endpoint for OAUTHBEARER."""
+    with TokenServer() as server:
+        yield server
 
 
 @pytest.fixture

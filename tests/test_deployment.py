@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 import yaml
 
-from drift_aware.schema.settings import ENVIRONMENT, PREFIX, Settings, _keys
+from drift_aware.schema.settings import ENVIRONMENT, PREFIX, Settings, _keys, load
 from rig.commands import Command
 
 ROOT = Path(__file__).parents[1]
@@ -109,9 +109,22 @@ def test_every_image_but_our_own_has_a_version() -> None:
 
 
 def test_the_example_environment_names_what_can_be_set_and_nothing_else() -> None:
-    named = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    named = set(_examples())
     used = _variables((ROOT / "docker-compose.yml").read_text())
-    assert named == used | set(ENVIRONMENT)
+    assert {name for name in named if not name.startswith(PREFIX)} == used | set(ENVIRONMENT)
+
+
+def test_the_settings_in_the_example_environment_are_known_and_their_values_possible(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in _examples().items():
+        if name.startswith(PREFIX):
+            monkeypatch.setenv(name, value)
+    assert load().kafka.security_protocol == "SASL_SSL"
+
+
+def _examples() -> dict[str, str]:
+    return dict(re.findall(r"^# ([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
 
 def test_the_image_is_made_of_files_that_exist_and_an_extra_that_exists() -> None:

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from types import MappingProxyType
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -71,17 +73,30 @@ class KafkaServer:
 
     Args:
         folder: where its data, its configuration and its log go.
+        listeners: further ones, by the protocol they speak; their addresses are in ``addresses``.
+        properties: more of its configuration.
+        scram: credentials to begin with, as in ``SCRAM-SHA-256=[name=…,password=…]``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        listeners: Sequence[str] = (),
+        properties: Mapping[str, str] = MappingProxyType({}),
+        scram: Sequence[str] = (),
+    ) -> None:
         self._folder = folder
         self._jars = jars()
-        port, controller_port = free_ports(2)
-        self.bootstrap = f"127.0.0.1:{port}"
+        controller_port, *ports = free_ports(2 + len(listeners))
+        self.addresses = {
+            name: f"127.0.0.1:{port}" for name, port in zip(["PLAINTEXT", *listeners], ports, strict=True)
+        }
+        self.bootstrap = self.addresses["PLAINTEXT"]
         self._properties = folder / "server.properties"
-        self._properties.write_text(_configuration(folder / "data", port, controller_port))
+        values = _configuration(folder / "data", self.addresses, controller_port) | dict(properties)
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
         self._process: subprocess.Popen[bytes] | None = None
-        self._format()
+        self._format(scram)
 
     def start(self) -> None:
         """Start, and return when it answers: about 3 s."""
@@ -141,10 +156,11 @@ class KafkaServer:
     def _admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
-    def _format(self) -> None:
+    def _format(self, scram: Sequence[str]) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # With "=", because one id in 64 begins with "-" and would be read as an option.
         arguments = ["format", f"--cluster-id={cluster}", f"--config={self._properties}"]
+        arguments += [f"--add-scram={credentials}" for credentials in scram]
         formatted = subprocess.run(
             self._java("kafka.tools.StorageTool", *arguments), check=False, capture_output=True, text=True
         )
@@ -163,15 +179,18 @@ class KafkaServer:
         return (self._folder / "log").read_text(errors="replace")[-2000:]
 
 
-def _configuration(data: Path, port: int, controller_port: int) -> str:
-    values = {
+def _configuration(data: Path, addresses: Mapping[str, str], controller_port: int) -> dict[str, str]:
+    listeners = ",".join(f"{name}://{address}" for name, address in addresses.items())
+    return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": listeners,
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(
+            ["CONTROLLER:PLAINTEXT", *(f"{name}:{name}" for name in addresses)]
+        ),
         "log.dirs": str(data),
         "auto.create.topics.enable": "false",
         "offsets.topic.replication.factor": "1",
@@ -188,7 +207,6 @@ def _configuration(data: Path, port: int, controller_port: int) -> str:
         "log.segment.delete.delay.ms": "100",
         "log.cleaner.dedupe.buffer.size": "16777216",
     }
-    return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
 def free_ports(count: int) -> list[int]:

@@ -137,7 +137,7 @@ SECRETS = [
     f"database_url: 'postgresql://drift:{SECRET}@db/drift'",
     f"openai_api_key: {SECRET}",
     f"notify: {{slack: {{webhook_url: 'https://hooks/{SECRET}'}}}}",
-    f"kafka: {{sasl_password: {SECRET}, ssl_key_password: {SECRET}}}",
+    f"kafka: {{sasl_password: {SECRET}, ssl_key_password: {SECRET}, oauth: {{client_secret: {SECRET}}}}}",
 ]
 
 
@@ -177,15 +177,14 @@ def test_a_missing_address_says_which_variable_to_set() -> None:
 
 def test_the_kafka_client_gets_what_its_protocol_needs_and_no_more(file: Path) -> None:
     login = f"sasl_username: u, sasl_password: {SECRET}"
-    file.write_text(f"kafka: {{bootstrap_servers: 'k:9092', {login}, ssl_ca_location: /ca.pem}}")
+    file.write_text(f"kafka: {{bootstrap_servers: 'k:9092', {login}, ssl_ca_location: /absent.pem}}")
     plain = load(file).kafka
     assert plain.client() == {"bootstrap.servers": "k:9092", "security.protocol": "PLAINTEXT"}
-    secured = plain.model_copy(update={"security_protocol": "SASL_SSL"})
+    secured = plain.model_copy(update={"security_protocol": "SASL_PLAINTEXT"})
     assert secured.client() == {
         "bootstrap.servers": "k:9092",
-        "security.protocol": "SASL_SSL",
+        "security.protocol": "SASL_PLAINTEXT",
         "sasl.mechanisms": "SCRAM-SHA-512",
         "sasl.username": "u",
         "sasl.password": SECRET,
-        "ssl.ca.location": "/ca.pem",
     }

@@ -36,6 +36,7 @@ class Outbox:
                 "partitioner": "murmur2_random",
                 "message.timeout.ms": int(SEND_TIMEOUT_SECONDS * 1000),
                 "linger.ms": 0,
+                "log_level": 2,  # what is not delivered is logged below
             }
         )
 

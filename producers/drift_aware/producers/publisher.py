@@ -44,6 +44,7 @@ class Publisher(EventPublisher):
         prompt_version: see ``app``.
         tenant: see ``app``.
         client: more settings of librdkafka, for instance TLS and SASL; they win over the built-in ones.
+            Where the settings of the commands are at hand, ``load(file).kafka.client()`` has them.
         max_text_chars: longer texts lose their end, and are counted in ``stats.clipped``.
         max_queued_events: events that may wait, on the way to the broker included; more are dropped.
         linger_ms: how long an event waits for others to travel with, 1 at least.

@@ -3,6 +3,7 @@
 DriftAwareError
 ├── SettingsError      a setting is missing, unknown or wrong; the command stops at once (exit 2)
 ├── Unreachable        a service does not answer; the command stops or retries, nothing is lost (exit 1)
+│   └── Refused        it answers, but a login or a certificate is not accepted
 └── BadEvent           one event cannot be used; it is dead-lettered with its reason, the rest goes on
 
 A role adds its own errors below one of these. The message of every error says what to do.
@@ -23,6 +24,10 @@ class SettingsError(DriftAwareError):
 
 class Unreachable(DriftAwareError):
     """Kafka or Postgres does not answer."""
+
+
+class Refused(Unreachable):
+    """Kafka is there, but a login or a certificate is not accepted, by it or by us."""
 
 
 class BadEvent(DriftAwareError):

@@ -18,7 +18,6 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -29,6 +28,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
 from drift_aware.schema.errors import SettingsError
+from drift_aware.schema.kafka import Kafka
+from drift_aware.schema.section import Section
 
 PREFIX = "DRIFT_AWARE_"
 
@@ -76,61 +77,7 @@ def _budget(text: str) -> str:
 Detector = Annotated[str, AfterValidator(_known_detector)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Kafka(_Section):
-    """Where Kafka is, and how clients prove who they are. Feeds both Kafka clients."""
-
-    bootstrap_servers: str | None = None
-    partitions: int = Field(8, ge=1)
-    replication_factor: int = Field(1, ge=1)
-    session_timeout_seconds: int = Field(10, ge=6)
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    sasl_username: str | None = None
-    sasl_password: SecretStr | None = None
-    ssl_ca_location: Path | None = None
-    ssl_certificate_location: Path | None = None
-    ssl_key_location: Path | None = None
-    ssl_key_password: SecretStr | None = None
-
-    def client(self) -> dict[str, Any]:
-        """What every librdkafka client needs to reach the broker.
-
-        Raises:
-            SettingsError: no address is set.
-        """
-        if not self.bootstrap_servers:
-            raise SettingsError("no Kafka address; set KAFKA_BOOTSTRAP_SERVERS, for instance localhost:9092")
-        config: dict[str, Any] = {
-            "bootstrap.servers": self.bootstrap_servers,
-            "security.protocol": self.security_protocol,
-        }
-        if self.security_protocol.startswith("SASL"):
-            config |= {
-                "sasl.mechanisms": self.sasl_mechanism,
-                "sasl.username": self.sasl_username,
-                "sasl.password": self.sasl_password,
-            }
-        if self.security_protocol.endswith("SSL"):
-            config |= {
-                "ssl.ca.location": self.ssl_ca_location,
-                "ssl.certificate.location": self.ssl_certificate_location,
-                "ssl.key.location": self.ssl_key_location,
-                "ssl.key.password": self.ssl_key_password,
-            }
-        return {name: _plain(value) for name, value in config.items() if value is not None}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    return str(value) if isinstance(value, Path) else value
-
-
-class BaselinePolicy(_Section):
+class BaselinePolicy(Section):
     """What traffic is compared with.
 
     ``first``: the first so many events of each family of a segment. ``pinned``: those between two times.
@@ -153,7 +100,7 @@ class BaselinePolicy(_Section):
         return self
 
 
-class Limits(_Section):
+class Limits(Section):
     """Beyond what a metric must not go; the share of events, points of accuracy, or a distance."""
 
     refusal_rate: Share = 0.05
@@ -169,7 +116,7 @@ class Limits(_Section):
     confirm: bool = True
 
 
-class Actions(_Section):
+class Actions(Section):
     """When an alert becomes a proposed action."""
 
     dry_run: bool = True
@@ -178,15 +125,15 @@ class Actions(_Section):
     cooldown_hours: float = Field(168, ge=0)
 
 
-class Slack(_Section):
+class Slack(Section):
     """Where messages go."""
 
     webhook_url: SecretStr | None = None
     channel: str = "#drift-alerts"
-    mention: list[str] = []
+    mention: list[str] = Field(default_factory=list)
 
 
-class Notify(_Section):
+class Notify(Section):
     """Who is told."""
 
     slack: Slack = Slack()

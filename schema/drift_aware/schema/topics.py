@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from msgspec import Struct
 
+from drift_aware.schema import reach
 from drift_aware.schema.checks import Check
 from drift_aware.schema.errors import SettingsError, Unreachable
 from drift_aware.schema.events import Kind
@@ -101,7 +102,7 @@ def existing(settings: "Settings", timeout_seconds: float = 10.0) -> dict[str, i
     Raises:
         Unreachable: the broker does not answer in time.
     """
-    return _partitions(_admin(settings), settings, timeout_seconds)
+    return _partitions(*_admin(settings), settings, timeout_seconds)
 
 
 def create(settings: "Settings", timeout_seconds: float = 30.0) -> list[str]:
@@ -110,8 +111,8 @@ def create(settings: "Settings", timeout_seconds: float = 30.0) -> list[str]:
     Raises:
         Unreachable: the broker does not answer in time, or refuses.
     """
-    admin = _admin(settings)
-    there = _partitions(admin, settings, timeout_seconds)
+    admin, complaints = _admin(settings)
+    there = _partitions(admin, complaints, settings, timeout_seconds)
     missing = [topic for topic in TOPICS if topic.name not in there]
     if not missing:
         return []
@@ -140,21 +141,15 @@ def _was_created(name: str, future: "Future[None]") -> bool:
     return True
 
 
-def _admin(settings: "Settings") -> AdminClient:
-    try:
-        return AdminClient(settings.kafka.client() | {"log_level": 2})
-    except KafkaException as error:
-        raise SettingsError(f"Kafka settings: {error.args[0].str()}") from None
+def _admin(settings: "Settings") -> tuple[AdminClient, reach.Complaints]:
+    complaints = reach.Complaints()
+    return reach.admin(settings.kafka, complaints), complaints
 
 
-def _partitions(admin: AdminClient, settings: "Settings", timeout_seconds: float) -> dict[str, int]:
-    try:
-        metadata = admin.list_topics(timeout=timeout_seconds)
-    except KafkaException as error:
-        raise Unreachable(
-            f"no Kafka at {settings.kafka.bootstrap_servers}: {error.args[0].str()}; "
-            "set KAFKA_BOOTSTRAP_SERVERS"
-        ) from None
+def _partitions(
+    admin: AdminClient, complaints: reach.Complaints, settings: "Settings", timeout_seconds: float
+) -> dict[str, int]:
+    metadata = reach.metadata(admin, complaints, settings.kafka, timeout_seconds)
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 

@@ -20,6 +20,7 @@ import psycopg
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from drift_aware.schema import reach
 from drift_aware.schema.envelope import content_type
 from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.settings import Settings
@@ -63,6 +64,7 @@ class ExactlyOnceConsumer:
         retried: Callable[[str], None] | None = None,
     ) -> None:
         self._url = settings.require_database_url()
+        self._kafka = settings.kafka
         self._config = _config(settings, name)
         self._name = name
         self._topics = [topic.name for topic in topics]
@@ -78,11 +80,13 @@ class ExactlyOnceConsumer:
         Kafka or Postgres not answering is waited out.
 
         Raises:
+            Refused: Kafka does not accept us at the start; later that is waited out too.
             RecordsLost: Kafka deleted records before they were read.
             MigrationError: the schema is not the one this release needs.
             DatabaseRefused: Postgres refuses a statement, for want of a right for instance.
             SettingsError: an address is missing or cannot be read.
         """
+        reach.knock(self._kafka)
         while not stop.is_set():
             try:
                 self._session(stop)

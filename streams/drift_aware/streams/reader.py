@@ -6,6 +6,7 @@ from threading import Event as Flag
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from drift_aware.schema import reach
 from drift_aware.schema.envelope import content_type
 from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.settings import Settings
@@ -130,6 +131,7 @@ class _Reader:
         starts: Mapping[int, int] | None = None,
     ) -> None:
         self._settings, self._topic, self._since_ms, self._starts = settings, topic, since_ms, starts
+        self._complaints = reach.Complaints()
         self._consumer = Consumer(
             settings.kafka.client()
             | {
@@ -138,14 +140,17 @@ class _Reader:
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 50,
                 "log_level": 2,
+                "error_cb": self._complaints,
             }
         )
 
     def __enter__(self) -> "_Reader":
         try:
             self._assign()
-        except KafkaException as error:
+        except (KafkaException, Unreachable) as error:
             self._consumer.close()
+            if isinstance(error, Unreachable):
+                raise
             raise Unreachable(
                 f"cannot read {self._topic} at {self._settings.kafka.bootstrap_servers}: "
                 f"{error.args[0].str()}; check KAFKA_BOOTSTRAP_SERVERS"
@@ -206,7 +211,10 @@ class _Reader:
                 time.sleep(LEADER_SECONDS)
 
     def _assign(self) -> None:
-        metadata = self._consumer.list_topics(self._topic, timeout=ANSWER_SECONDS).topics[self._topic]
+        answer = reach.metadata(
+            self._consumer, self._complaints, self._settings.kafka, ANSWER_SECONDS, self._topic
+        )
+        metadata = answer.topics[self._topic]
         if metadata.error is not None:
             raise Unreachable(f"no topic {self._topic}; run: drift-aware topics create")
         # The offset is absolute where the beginning can be told, or the reset setting finds it.

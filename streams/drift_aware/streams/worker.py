@@ -5,7 +5,6 @@ that is specific to drift is in the stages, which know neither Faust nor Kafka.
 """
 
 import logging
-import ssl
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from drift_aware.schema.events import Kind
 from drift_aware.schema.progress import Advance
-from drift_aware.schema.settings import Kafka, Settings
+from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import (
     LARGEST_BYTES,
     MONITORS_TABLE,
@@ -29,6 +28,7 @@ from drift_aware.schema.topics import (
     require,
 )
 from drift_aware.streams.catalogue import Follower
+from drift_aware.streams.credentials import credentials
 from drift_aware.streams.cursor import Cursor, Positions
 from drift_aware.streams.detect import Detect
 from drift_aware.streams.health import Health, serve
@@ -179,7 +179,7 @@ def _app(settings: Settings, folder: str) -> Any:
     return faust.App(
         WORKER_APP,
         broker=[f"kafka://{server}" for server in str(kafka.bootstrap_servers).split(",")],
-        broker_credentials=_credentials(kafka),
+        broker_credentials=credentials(kafka),
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_heartbeat_interval=kafka.session_timeout_seconds / 4,
         broker_rebalance_timeout=max(10, kafka.session_timeout_seconds),
@@ -203,22 +203,3 @@ def _app(settings: Settings, folder: str) -> Any:
 
 def _table(app: Any, name: str, settings: Settings) -> Any:
     return app.Table(name, key_type=bytes, value_type=bytes, partitions=settings.kafka.partitions)
-
-
-def _credentials(kafka: Kafka) -> Any:
-    if kafka.security_protocol == "PLAINTEXT":
-        return None
-    context = None
-    if kafka.security_protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=kafka.ssl_ca_location)
-        if kafka.ssl_certificate_location is not None:
-            password = kafka.ssl_key_password.get_secret_value() if kafka.ssl_key_password else None
-            context.load_cert_chain(kafka.ssl_certificate_location, kafka.ssl_key_location, password)
-    if kafka.security_protocol == "SSL":
-        return faust.SSLCredentials(context)
-    return faust.SASLCredentials(
-        username=kafka.sasl_username,
-        password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
-        mechanism=kafka.sasl_mechanism,
-        ssl_context=context,
-    )

@@ -1,0 +1,92 @@
+"""Every role works with the rights that docs/kafka.md names, and no more."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from drift_aware.producers import Publisher
+from drift_aware.schema import topics
+from drift_aware.schema.segments import ALL
+from drift_aware.schema.topics import ACTIONS
+from drift_aware.streams.reader import read_all
+from drift_aware.streams.status import totals
+from rig.commands import Command
+from rig.configuration import make_settings
+from rig.rights import grant
+from rig.secure_kafka import NOBODIES, PASSWORD, SecureKafka
+from rig.services import wait_until
+from rig_events import alert, publish_alerts
+
+EVENTS = 40
+
+
+def _as(principal: str, server: SecureKafka) -> dict[str, Any]:
+    return {
+        "bootstrap_servers": server.addresses["SASL_PLAINTEXT"],
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_username": principal,
+        "sasl_password": PASSWORD,
+    }
+
+
+@pytest.mark.timeout(180)
+def test_every_role_works_with_the_rights_that_are_documented(
+    secure_kafka: SecureKafka, database_url: str, start_command: Callable[..., Command]
+) -> None:
+    def run(principal: str, *arguments: str) -> Command:
+        variables = {f"kafka__{name}": value for name, value in _as(principal, secure_kafka).items()}
+        return start_command(*arguments, database_url=database_url, **variables)
+
+    secure_kafka.clear()
+    assert set(grant(secure_kafka.bootstrap)) == set(NOBODIES)
+    settings = make_settings(kafka=_as("topics", secure_kafka))
+    assert len(topics.create(settings)) == len(topics.TOPICS)
+    topics.require(settings)
+
+    roles = [
+        run("worker", "worker"),
+        run("baseline", "baseline", "watch"),
+        run("persist", "persist"),
+        run("act", "act"),
+    ]
+    app = make_settings(kafka=_as("app", secure_kafka)).kafka
+    with Publisher(str(app.bootstrap_servers), client=app.client()) as publisher:
+        for number in range(EVENTS):
+            publisher.interaction(id=f"i{number}", user_query="where is it?", model_response="here")
+            publisher.embedding([1.0, number], interaction_id=f"i{number}", model="small")
+        assert publisher.flush(20) == 0
+        assert publisher.dropped == {}
+    publish_alerts(secure_kafka.bootstrap, [alert(1, metric="refusal_rate", severity="critical")])
+
+    def shown() -> str:
+        return "\n".join(role.shown() for role in roles)
+
+    reader = make_settings(kafka=_as("reader", secure_kafka))
+    wait_until(lambda: totals(reader)[ALL]["interactions"] == EVENTS, 60, shown)
+    wait_until(lambda: read_all(make_settings(secure_kafka.bootstrap), ACTIONS.name), 30, shown)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        wait_until(lambda: _count(connection) == EVENTS, 30, shown)
+    alerts = run("reader", "alerts", "--json")
+    assert alerts.wait() == 0
+    assert json.loads(alerts.stdout)["id"] == "a1"
+    assert run("reader", "baseline", "list").wait() == 0
+    pinned = run("baseline", "baseline", "pin", "--from", _hour(-1), "--to", _hour(1))
+    assert pinned.wait() == 0
+    for role in roles:
+        assert role.stop() == 0
+        assert "authoriz" not in role.stderr.lower()
+
+
+def _hour(offset: int) -> str:
+    return (datetime.now(UTC) + timedelta(hours=offset)).isoformat()
+
+
+def _count(connection: psycopg.Connection[Any]) -> int:
+    row = connection.execute("SELECT count(*) FROM interaction_log").fetchone()
+    assert row is not None
+    return int(row[0])
