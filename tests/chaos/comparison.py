@@ -33,6 +33,7 @@ from drift_aware.streams.summarise import TOTAL, Summarise
 from rig.records import records
 
 _PER_RECORD = 50
+_SHOWN = 3
 Key = tuple[str, int]  # segment and begin of a pane
 
 _alert = msgspec.json.Decoder(Alert).decode
@@ -145,7 +146,10 @@ def buried(settings: Settings) -> dict[Place, str]:
 
 
 def differences(wanted: Outcome, found: Outcome) -> list[str]:
-    """What is not as it must be; readings may be missing, but none may say anything else."""
+    """What is not as it must be, a few of each sort.
+
+    Readings may be missing, for they are samples, but none may say anything else.
+    """
     said = _unlike("total", wanted.totals, found.totals)
     said += _unlike("alert", wanted.latest, found.latest)
     said += _unlike("monitor", wanted.monitors, found.monitors)
@@ -156,7 +160,10 @@ def differences(wanted: Outcome, found: Outcome) -> list[str]:
 def _unlike(what: str, wanted: Mapping[Any, object], found: Mapping[Any, object]) -> list[str]:
     names = sorted(wanted.keys() | found.keys())
     unlike = [name for name in names if wanted.get(name) != found.get(name)]
-    return [f"{what} {name}: {found.get(name)!s:.600}, not {wanted.get(name)!s:.600}" for name in unlike]
+    return [
+        f"{len(unlike)} differ, {what} {name}: {found.get(name)!s:.400}, not {wanted.get(name)!s:.400}"
+        for name in unlike[:_SHOWN]
+    ]
 
 
 def _monitors(rows: Mapping[bytes, bytes | None]) -> dict[str, MonitorRow]:

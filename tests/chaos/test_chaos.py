@@ -31,7 +31,8 @@ StartCommand = Callable[..., Command]
 EVENTS = int(os.environ.get("CHAOS_EVENTS", "15000"))
 FIRST = int(os.environ.get("CHAOS_SEED", "1"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("CHAOS_RUNS", "1")))
-SECONDS = 90.0
+# Less than it takes until all sources are idle, which closes the last pane too.
+SECONDS = 60.0
 # Panes close soon, so that alerts are raised, and lost, in the middle of the trouble.
 VALUES = {
     "pane_seconds": 10,

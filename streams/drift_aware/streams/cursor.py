@@ -81,6 +81,11 @@ class Cursor:
         table: bytes to bytes.
         topics: what the stage reads.
         failed: told of every dead letter.
+
+    Attributes:
+        next: the next offset of each partition it has.
+        since: when it took them over, on the monotonic clock.
+        ready: whether it has.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Cursor:
         self._dirty: set[TP] = set()
         # Dead letters that the broker has not yet confirmed; the position must not pass them.
         self._burying: dict[TP, dict[int, int]] = defaultdict(dict)
+        self.since = 0.0
         self.ready = False
 
     def apply(self, events: Iterable[Any]) -> None:
@@ -138,6 +144,10 @@ class Cursor:
         high = self._positions.app.consumer.highwater(tp)
         return high is not None and self.next.get(tp, -1) >= high
 
+    def untouched(self, topic: str, partition: int) -> bool:
+        """Whether nothing has ever been counted of a partition."""
+        return self.next.get(TP(topic, partition)) == 0
+
     def send(self, outputs: Iterable[Output]) -> None:
         """Queue records for the broker, in order."""
         for output in outputs:
@@ -168,7 +178,7 @@ class Cursor:
                 notes[int(partition)][topic] = note
             else:
                 rows[int(partition)].append((key, value))
-        now = time.monotonic()
+        self.since = now = time.monotonic()
         for partition in sorted({tp.partition for tp in owned}):
             self._stage.restore(partition, rows[partition], notes[partition])
         for tp in owned:
