@@ -28,8 +28,8 @@ from rig.supervisor import UNSAFE, Supervisor
 
 PER_SECOND = 3000
 BROKER_AWAY_SECONDS = 20.0
-# So far ahead of a step publishing may go, as a share of the events.
-_AHEAD = 0.15
+# Publishing may go so far ahead of a step: two seconds, so that events flow when it comes.
+_AHEAD = 2 * PER_SECOND
 _SECONDS = 120.0
 _ASK_SECONDS = 0.3
 _SMALLEST_BYTES = 1
@@ -71,7 +71,7 @@ class Run:
 
     def _take(self, step: Step, publication: Publication) -> None:
         due = round(step.at * len(self._traffic.events))
-        publication.allow(due + round(_AHEAD * len(self._traffic.events)))
+        publication.allow(due + _AHEAD)
         if step.quiet:
             self._wait(lambda: publication.at_rest, "all is delivered that may be")
             due = publication.allowed
@@ -122,7 +122,7 @@ class Run:
         enough = self._supervisor.ends[UNSAFE] + 2
         self._limit(table, _SMALLEST_BYTES)
         try:
-            publication.allow(publication.allowed + round(_AHEAD * len(self._traffic.events)))
+            publication.allow(publication.allowed + _AHEAD)
             self._wait(lambda: self._supervisor.ends[UNSAFE] >= enough, f"writes to {table} are rejected")
         finally:
             self._limit(table, LARGEST_BYTES)

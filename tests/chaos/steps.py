@@ -38,7 +38,7 @@ def scenario(name: str, seed: int) -> Scenario:
     """The steps of a scenario; their times and choices come from the seed."""
     random = Random(f"{name} {seed}")
     workers, troubles = (random.randint(1, 2), _mixed(random)) if name == MIXED else _TROUBLES[name]
-    times = sorted(random.uniform(0.05, 0.75) for _ in troubles)
+    times = sorted(random.uniform(0.05, 0.6) for _ in troubles)
     quiet = name == QUIET
     steps = [Step(at, what, random.randrange(6), quiet) for at, what in zip(times, troubles, strict=True)]
     return Scenario(name, workers, tuple(steps))

@@ -28,7 +28,7 @@ from rig.kafka import KafkaServer
 from rig.supervisor import Supervisor
 
 StartCommand = Callable[..., Command]
-EVENTS = int(os.environ.get("CHAOS_EVENTS", "15000"))
+EVENTS = int(os.environ.get("CHAOS_EVENTS", "18000"))
 FIRST = int(os.environ.get("CHAOS_SEED", "1"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("CHAOS_RUNS", "1")))
 # Less than it takes until all sources are idle, which closes the last pane too.
