@@ -10,17 +10,19 @@ This module knows Faust's private names; pyproject.toml pins the release they be
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import faust
 import structlog
-from faust.transport.drivers.aiokafka import Consumer
+from aiokafka.errors import IllegalStateError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP
 
 from drift_aware.schema.envelope import DeadLetter, content_type
@@ -56,6 +58,17 @@ class _NoReadOffsets(dict[TP, int | None]):
 
     def __getitem__(self, tp: TP) -> None:
         return None
+
+
+class CommittingThread(AIOKafkaConsumerThread):
+    """Faust leaves out of a commit what has been revoked meanwhile, and crashes if nothing is left."""
+
+    logger = logging.getLogger("faust.cursor")
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        if self.assignment().isdisjoint(offsets):
+            return False
+        return bool(await super()._commit(offsets))
 
 
 class _StopOnSendError(faust.Sensor):
@@ -141,7 +154,10 @@ class Cursor:
     def caught_up(self, topic: str, partition: int) -> bool:
         """Whether all that the broker has of a partition is counted."""
         tp = TP(topic, partition)
-        high = self._positions.app.consumer.highwater(tp)
+        try:
+            high = self._positions.app.consumer.highwater(tp)
+        except AssertionError:
+            return False  # aiokafka, in a thread of its own, has it no more; word of that is on its way
         return high is not None and self.next.get(tp, -1) >= high
 
     def untouched(self, topic: str, partition: int) -> bool:
@@ -205,7 +221,8 @@ class Cursor:
                 _log.error("retention has deleted unread records", topic=tp.topic, partition=tp.partition)
                 self._positions.lost += low - position
                 position = self.next[tp] = low
-            await self._positions.app.consumer.seek(tp, position)
+            with contextlib.suppress(IllegalStateError):  # the same: it went away meanwhile
+                await self._positions.app.consumer.seek(tp, position)
 
     def _fold(self, tp: TP, message: Any) -> None:
         headers = message.headers or []
@@ -387,6 +404,9 @@ class Positions:
             def __init__(self, *args: Any, **kwargs: Any) -> None:
                 super().__init__(*args, **kwargs)
                 self._read_offset = _NoReadOffsets()
+
+            def _new_consumer_thread(self) -> CommittingThread:
+                return CommittingThread(self, loop=self.loop, beacon=self.beacon)
 
             async def on_partitions_revoked(self, revoked: set[TP]) -> None:
                 for cursor in positions.cursors:
