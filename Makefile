@@ -7,13 +7,17 @@ INSTALLED := $(VENV)/.installed
 # numpy's threads stand in each other's way on small matrices, and in the way of brokers and databases.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check format schemas clean
+.PHONY: demo test chaos check format schemas clean
 
 demo: $(INSTALLED)
 	@$(BIN)/drift-aware demo $(ARGS)
 
 test: check
 	$(BIN)/python -m pytest $(ARGS)
+
+# CHAOS_RUNS seeds of every scenario, from CHAOS_SEED on; about 45 s each.
+chaos: $(INSTALLED)
+	CHAOS_RUNS=$(or $(CHAOS_RUNS),5) CHAOS_EVENTS=$(or $(CHAOS_EVENTS),60000) $(BIN)/python -m pytest tests/chaos $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check

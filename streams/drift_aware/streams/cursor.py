@@ -10,17 +10,19 @@ This module knows Faust's private names; pyproject.toml pins the release they be
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import faust
 import structlog
-from faust.transport.drivers.aiokafka import Consumer
+from aiokafka.errors import IllegalStateError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP
 
 from drift_aware.schema.envelope import DeadLetter, content_type
@@ -58,6 +60,17 @@ class _NoReadOffsets(dict[TP, int | None]):
         return None
 
 
+class CommittingThread(AIOKafkaConsumerThread):
+    """Faust leaves out of a commit what has been revoked meanwhile, and crashes if nothing is left."""
+
+    logger = logging.getLogger("faust.cursor")
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        if self.assignment().isdisjoint(offsets):
+            return False
+        return bool(await super()._commit(offsets))
+
+
 class _StopOnSendError(faust.Sensor):
     """Faust only logs a rejected changelog write and goes on to commit: the state would lie."""
 
@@ -82,6 +95,11 @@ class Cursor:
         table: bytes to bytes.
         topics: what the stage reads.
         failed: told of every dead letter.
+
+    Attributes:
+        next: the next offset of each partition it has.
+        since: when it took them over, on the monotonic clock.
+        ready: whether it has.
     """
 
     def __init__(
@@ -100,6 +118,7 @@ class Cursor:
         self._dirty: set[TP] = set()
         # Dead letters that the broker has not yet confirmed; the position must not pass them.
         self._burying: dict[TP, dict[int, int]] = defaultdict(dict)
+        self.since = 0.0
         self.ready = False
 
     def apply(self, events: Iterable[Any]) -> None:
@@ -141,7 +160,7 @@ class Cursor:
     def caught_up(self, topic: str, partition: int) -> bool:
         """Whether all that the broker has of a partition is counted."""
         tp = TP(topic, partition)
-        high = self._positions.app.consumer.highwater(tp)
+        high = self._end(tp)
         return high is not None and self.next.get(tp, -1) >= high
 
     def standing(self) -> float:
@@ -154,14 +173,17 @@ class Cursor:
         """Topic to records that the broker has and this stage has not counted."""
         lag = dict.fromkeys(self._topics, 0)
         for tp, position in self.next.items():
-            high = self._positions.app.consumer.highwater(tp)
-            lag[tp.topic] += max(0, (high or 0) - position)
+            lag[tp.topic] += max(0, (self._end(tp) or 0) - position)
         return lag
 
     def size(self) -> tuple[int, int]:
         """Rows of the table, and their bytes."""
         rows = self._rows()
         return len(rows), sum(len(key) + len(value) for key, value in rows.items())
+
+    def untouched(self, topic: str, partition: int) -> bool:
+        """Whether nothing has ever been counted of a partition."""
+        return self.next.get(TP(topic, partition)) == 0
 
     def send(self, outputs: Iterable[Output]) -> None:
         """Queue records for the broker, in order."""
@@ -193,7 +215,7 @@ class Cursor:
                 notes[int(partition)][topic] = note
             else:
                 rows[int(partition)].append((key, value))
-        now = time.monotonic()
+        self.since = now = time.monotonic()
         for partition in sorted({tp.partition for tp in owned}):
             self._stage.restore(partition, rows[partition], notes[partition])
         for tp in owned:
@@ -220,7 +242,16 @@ class Cursor:
                 _log.error("retention has deleted unread records", topic=tp.topic, partition=tp.partition)
                 self._positions.lost += low - position
                 position = self.next[tp] = low
-            await self._positions.app.consumer.seek(tp, position)
+            with contextlib.suppress(IllegalStateError):  # the same: it went away meanwhile
+                await self._positions.app.consumer.seek(tp, position)
+
+    def _end(self, tp: TP) -> int | None:
+        """Where the broker's records of a partition end, as far as the last fetch told."""
+        try:
+            high: int | None = self._positions.app.consumer.highwater(tp)
+        except AssertionError:
+            return None  # aiokafka, in a thread of its own, has it no more; word of that is on its way
+        return high
 
     def _fold(self, tp: TP, message: Any) -> None:
         headers = message.headers or []
@@ -427,6 +458,9 @@ class Positions:
             def __init__(self, *args: Any, **kwargs: Any) -> None:
                 super().__init__(*args, **kwargs)
                 self._read_offset = _NoReadOffsets()
+
+            def _new_consumer_thread(self) -> CommittingThread:
+                return CommittingThread(self, loop=self.loop, beacon=self.beacon)
 
             async def on_partitions_revoked(self, revoked: set[TP]) -> None:
                 positions.forget()

@@ -146,22 +146,33 @@ def _keep_time(app: Any, positions: Positions, tick: Callable[[], None], measure
 class Silence:
     """How long nothing has come from each source; a source is idle when no pane can wait for it any more.
 
+    Silence begins anew when a worker takes a partition over: it does not know how long ago the last record
+    came, and the panes that it finds open are still being filled.
+
     Args:
         settings: panes and lateness.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._enough = settings.pane_seconds + settings.allowed_lateness_seconds
+        self._now = clock
         self._last: dict[tuple[str, int], float] = {}
 
     def noted(self, topic: str, partition: int) -> None:
         """A record came."""
-        self._last[topic, partition] = time.monotonic()
+        self._last[topic, partition] = self._now()
 
-    def lasts(self, topic: str, partition: int) -> bool:
-        """Whether nothing has come for so long, or ever."""
-        last = self._last.get((topic, partition))
-        return last is None or time.monotonic() - last > self._enough
+    def lasts(self, topic: str, partition: int, since: float) -> bool:
+        """Whether nothing has come for so long.
+
+        Args:
+            topic: of the source; ``partition`` too.
+            partition: as above.
+            since: when it was taken over, on the monotonic clock.
+        """
+        last = max(self._last.get((topic, partition), since), since)
+        return self._now() - last > self._enough
 
 
 def _send_watermarks(cursor: Cursor, summarise: Summarise, heard: Silence) -> None:
@@ -169,7 +180,8 @@ def _send_watermarks(cursor: Cursor, summarise: Summarise, heard: Silence) -> No
 
         def idle(kind: Kind, partition: int = partition) -> bool:
             topic = SOURCES[kind].name
-            return heard.lasts(topic, partition) and cursor.caught_up(topic, partition)
+            silent = cursor.untouched(topic, partition) or heard.lasts(topic, partition, cursor.since)
+            return silent and cursor.caught_up(topic, partition)
 
         cursor.send(summarise.watermarks(partition, idle))
 
