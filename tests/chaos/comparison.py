@@ -27,9 +27,10 @@ from drift_aware.schema.topics import (
 from drift_aware.streams.detect import Detect, MonitorRow
 from drift_aware.streams.labels import label
 from drift_aware.streams.reader import read_all, read_each
-from drift_aware.streams.source import TOTAL, Summarise
+from drift_aware.streams.source import TOTAL
 from drift_aware.streams.stage import Input
 from drift_aware.streams.status import Totals, add_up, totals
+from drift_aware.streams.summarise import Summarise
 from rig.records import records
 
 _PER_RECORD = 50
