@@ -1,6 +1,7 @@
 """Records that cannot be used, with usable events among them."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 from confluent_kafka import KafkaError, Message, Producer
@@ -74,7 +75,7 @@ def publish(bootstrap: str, poisons: list[Poison], partitions: int) -> dict[Plac
             key=b"k",
             partition=number % partitions,
             headers={"content-type": poison.content_type},
-            on_delivery=lambda error, message, poison=poison: placed(poison, error, message),  # type: ignore[misc]
+            on_delivery=partial(placed, poison),
         )
     assert producer.flush(60) == 0
     assert len(places) == sum(len(poison.reasons) for poison in poisons)

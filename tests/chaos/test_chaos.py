@@ -31,13 +31,14 @@ StartCommand = Callable[..., Command]
 EVENTS = int(os.environ.get("CHAOS_EVENTS", "18000"))
 FIRST = int(os.environ.get("CHAOS_SEED", "1"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("CHAOS_RUNS", "1")))
-# Less than it takes until all sources are idle, which closes the last pane too.
-SECONDS = 60.0
+# Enough for a watchdog and a restart on a busy machine. Less than it takes until all sources are idle, which
+# would close the last pane too.
+SECONDS = 150.0
 # Panes close soon, so that alerts are raised, and lost, in the middle of the trouble.
 VALUES = {
     "pane_seconds": 10,
-    "allowed_lateness_seconds": 60,
-    "window_seconds": 120,
+    "allowed_lateness_seconds": 160,
+    "window_seconds": 240,
     "baseline__events": EVENTS // 8,
     "baseline__feedback": 200,
     "baseline__evaluations": 200,

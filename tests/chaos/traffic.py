@@ -12,7 +12,7 @@ from drift_aware.schema.topics import SOURCES
 from drift_aware.streams.wire import partition_of
 from rig_events import NOON, embedding, evaluation, feedback, interaction
 
-SPACING_MS = 25
+SPACING_MS = 50
 _OPEN_SESSIONS = 30
 _SESSION_EVENTS = 6
 # The part of the events in which the application drifts, so that alerts open and resolve.
