@@ -33,7 +33,7 @@ def test_a_worker_whose_loop_turns_and_whose_positions_move_is_alive() -> None:
 
 @pytest.mark.parametrize(
     ("trouble", "reason"),
-    [({"loop_age": 16.0}, "the loop has not turned for 16 s"), ({"standing": 31.0}, "stands still for 31 s")],
+    [({"loop_age": 16.0}, "the loop has not turned for 16 s"), ({"standing": 46.0}, "stands still for 46 s")],
 )
 def test_a_loop_that_hangs_or_a_position_that_does_not_move_is_not_alive(
     trouble: dict[str, float], reason: str

@@ -301,12 +301,22 @@ def test_a_closed_pane_is_dropped_when_it_was_sent_long_ago_and_not_before() -> 
     now = [0.0]
     made = Summarise(make_settings("nowhere:1", pane_seconds=10), label, clock=lambda: now[0])
     made.restore(0, [], {})
-    made.fold(record(interaction(1, ts=NOON)))
-    made.changes(0)
-    made.fold(record(interaction(2, ts=NOON + KEEP_CLOSED_MS + 60_000), offset=1))
-    assert all(value is not None for _, value in made.changes(0).rows)
-    now[0] = KEEP_SENT_SECONDS
-    assert {key for key, value in made.changes(0).rows if value is None} == {
+    made.fold(record(interaction(0, ts=NOON)))
+    offset = 0
+
+    def dropped_after(seconds: float) -> set[bytes]:
+        """What is gone once so much has passed on the wall, and a pane more in event time."""
+        nonlocal offset
+        now[0], offset = seconds, offset + 1
+        ts = NOON + KEEP_CLOSED_MS + 60_000 + 10_000 * offset
+        made.fold(record(interaction(offset, ts=ts), offset=offset))
+        return {key for key, value in made.changes(0).rows if value is None}
+
+    assert dropped_after(0.0) == set()
+    assert dropped_after(2 * KEEP_SENT_SECONDS) == set()  # it was never sent
+    assert made.watermarks(0, lambda _: False)
+    assert dropped_after(3 * KEEP_SENT_SECONDS - 1) == set()
+    assert dropped_after(3 * KEEP_SENT_SECONDS) == {
         f"0|interaction|{name}|{NOON}".encode() for name in ("all", "app=shop,model=gpt")
     }
 

@@ -87,13 +87,20 @@ class Groups:
         ):
             made[group].histograms.setdefault(name, {})[place] = count
 
-    def smallest(self, values: Ints, most: int) -> Ints:
-        """Which events have the ``most`` smallest values of their groups; more where values are equal."""
-        if len(values) <= most:
-            return np.arange(len(values))
-        order = np.lexsort((values, self.codes))
-        last = order[self._starts + np.minimum(self.sizes, most) - 1]
-        return np.flatnonzero(values <= values[last][self.codes])
+    def smallest(self, hashes: Ints, most: int) -> Ints:
+        """Which events have one of the ``most`` smallest hashes of their group.
+
+        Args:
+            hashes: of each event, shape (n,), from 0 to 2**32; those of the same interaction are equal.
+            most: so many different ones.
+        """
+        if len(hashes) <= most:
+            return np.arange(len(hashes))
+        keys = (self.codes << 33) | hashes
+        distinct = np.unique(keys)
+        starts = np.searchsorted(distinct >> 33, np.arange(self.number + 1))
+        last = np.minimum(starts[:-1] + most, starts[1:]) - 1
+        return np.flatnonzero(keys <= distinct[last][self.codes])
 
 
 class _Columns(NamedTuple):

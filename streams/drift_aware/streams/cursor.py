@@ -32,8 +32,10 @@ _log = structlog.get_logger(__name__)
 
 # A supervisor must start the worker again after this exit code: its state could have become wrong.
 EXIT_UNSAFE = 3
-RESEEK_AFTER_SECONDS = 3.0
-STUCK_SECONDS = 40.0
+GAP_SECONDS = 3.0
+FETCH_WAIT_MS = 100
+RESEEK_AFTER_SECONDS = 10.0
+STUCK_SECONDS = 60.0
 RECOVERY_STUCK_SECONDS = 60.0
 BROKER_AWAY_SECONDS = 120.0
 ANSWER_SECONDS = 10.0
@@ -61,9 +63,18 @@ class _NoReadOffsets(dict[TP, int | None]):
 
 
 class CommittingThread(AIOKafkaConsumerThread):
-    """Faust leaves out of a commit what has been revoked meanwhile, and crashes if nothing is left."""
+    """Faust leaves out of a commit what has been revoked meanwhile, and crashes if nothing is left.
+
+    It also lets a fetch that finds nothing wait at the broker for a second and a half, and as long as that
+    one waits no partition of the broker is fetched from.
+    """
 
     logger = logging.getLogger("faust.cursor")
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         if self.assignment().isdisjoint(offsets):
@@ -114,6 +125,7 @@ class Cursor:
         self._failed = failed
         self.next: dict[TP, int] = {}
         self._moved: dict[TP, float] = {}
+        self._gapped: set[TP] = set()
         self._sought: dict[TP, float] = {}
         self._dirty: set[TP] = set()
         # Dead letters that the broker has not yet confirmed; the position must not pass them.
@@ -127,6 +139,7 @@ class Cursor:
         There is no await in here or in ``flush``, so no rebalance can come between fold and write.
         """
         self._positions.refuse_after_standstill()
+        now = time.monotonic()
         for event in events:
             message = event.message
             tp = TP(message.topic, message.partition)
@@ -135,17 +148,18 @@ class Cursor:
                 continue  # not owned, or counted before
             if message.offset > expected:
                 self._positions.gaps += 1
+                self._gapped.add(tp)
                 continue  # the watchdog seeks back
             self._fold(tp, message)
             self.next[tp] = expected + 1
             self._dirty.add(tp)
+            self._moved[tp] = now
 
     def flush(self) -> None:
         """Write and send what has changed."""
         self._positions.refuse_after_standstill()
         for partition in sorted({tp.partition for tp in self._dirty}):
             self._write(partition)
-        self._moved |= dict.fromkeys(self._dirty, time.monotonic())
         self._dirty.clear()
 
     @property
@@ -196,6 +210,7 @@ class Cursor:
         """Partitions are going: drop everything until recovery has ended."""
         self.ready = False
         self.next.clear()
+        self._gapped.clear()
         self._dirty.clear()
         self._burying.clear()
         self._stage.forget()
@@ -230,7 +245,10 @@ class Cursor:
             if self.caught_up(tp.topic, tp.partition):
                 self._moved[tp] = now
             since_moved = now - self._moved.get(tp, now)
-            if min(since_moved, now - self._sought.get(tp, 0)) < RESEEK_AFTER_SECONDS:
+            # Behind a gap nothing comes that counts. Else others may be read first, and a seek would only
+            # throw away what is fetched.
+            patience = GAP_SECONDS if tp in self._gapped else RESEEK_AFTER_SECONDS
+            if min(since_moved, now - self._sought.get(tp, 0)) < patience:
                 continue
             if since_moved > STUCK_SECONDS:
                 self._positions.stop(f"{tp.topic} {tp.partition} stands still at {position}")
@@ -242,6 +260,7 @@ class Cursor:
                 _log.error("retention has deleted unread records", topic=tp.topic, partition=tp.partition)
                 self._positions.lost += low - position
                 position = self.next[tp] = low
+            self._gapped.discard(tp)
             with contextlib.suppress(IllegalStateError):  # the same: it went away meanwhile
                 await self._positions.app.consumer.seek(tp, position)
 

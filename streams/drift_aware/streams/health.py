@@ -18,7 +18,7 @@ from prometheus_client.exposition import MetricsHandler
 from drift_aware.schema.errors import SettingsError
 
 LOOP_SECONDS = 15.0
-STANDING_SECONDS = 30.0
+STANDING_SECONDS = 45.0
 RECOVERY_SECONDS = 120.0
 
 _json = msgspec.json.Encoder().encode

@@ -55,10 +55,9 @@ class Pane:
 
     Attributes:
         sent: when it last went out, on the monotonic clock.
-        announced: up to which sequence its census went out.
     """
 
-    __slots__ = ("announced", "census", "families", "sent", "sequence")
+    __slots__ = ("census", "families", "sent", "sequence")
 
     def __init__(self, row: PaneRow | None = None) -> None:
         self.sequence = row.sequence if row is not None else 0
@@ -66,7 +65,11 @@ class Pane:
         self.families = {name: unpack(each) for name, each in packed.items()}
         self.census: dict[str, int] = dict(row.census) if row is not None else {}
         self.sent = 0.0
-        self.announced = 0
+
+    def row(self) -> PaneRow:
+        """What must be kept."""
+        packed = {name: summary.pack() for name, summary in sorted(self.families.items())}
+        return PaneRow(self.sequence, packed, self.census)
 
     def add(self, family: str, summary: Summary) -> None:
         """Add a summary of a family; from then on it is the pane's own."""
@@ -117,6 +120,11 @@ class SourceState:
 
     Args:
         idle_ms: for how long a conversation must be silent to be over.
+
+    Attributes:
+        dirty_panes: those that have changed since they were written; ``dirty_totals`` alike.
+        unsent: panes that have changed since they were sent.
+        looked_at: up to where in event time closed panes were looked through.
     """
 
     def __init__(self, idle_ms: int) -> None:
@@ -126,6 +134,8 @@ class SourceState:
         self.totals: dict[str, TotalsRow] = {}
         self.dirty_panes: set[tuple[str, int]] = set()
         self.dirty_totals: set[str] = set()
+        self.unsent: set[tuple[str, int]] = set()
+        self.looked_at = NEVER
         self.uncounted: dict[str, Uncounted] = {}
 
     def pane_wants(self, segment: str, start: int, offset: int) -> bool:
@@ -135,6 +145,7 @@ class SourceState:
             return False
         pane.sequence = offset + 1
         self.dirty_panes.add((segment, start))
+        self.unsent.add((segment, start))
         return True
 
     def totals_want(self, segment: str, offset: int) -> bool:

@@ -38,7 +38,6 @@ from drift_aware.streams.source import (
     LATE,
     Group,
     Pane,
-    PaneRow,
     Record,
     SourceState,
     TotalsRow,
@@ -126,7 +125,7 @@ class Summarise:
                 opened[source][int(pane)] = value
             elif pane:
                 state.panes[segment_name, int(pane)] = Pane(pane_row(value))
-                state.dirty_panes.add((segment_name, int(pane)))
+                state.unsent.add((segment_name, int(pane)))
             else:
                 state.totals[segment_name] = totals_row(value)
         for source, noted in opened.items():
@@ -187,13 +186,14 @@ class Summarise:
             state.watermark = max(state.watermark, ts)
 
     def changes(self, partition: int) -> Changes:
-        """Rows and snapshots of all that was counted since the last call."""
+        """The rows of all that was counted since the last call; what is sent goes with ``watermarks``."""
         changes = Changes()
         for kind in SOURCES:
             state = self._sources[Source(kind, partition)]
             self._count_all(Source(kind, partition))
             for segment_name, pane in sorted(state.dirty_panes):
-                self._emit(changes, Source(kind, partition), segment_name, pane)
+                row = state.panes[segment_name, pane].row()
+                changes.rows.append((_key(partition, kind, segment_name, pane), _pack(row)))
             for segment_name in sorted(state.dirty_totals):
                 changes.rows.append((_key(partition, kind, segment_name), _pack(state.totals[segment_name])))
             state.conversations.forget(state.watermark)
@@ -208,29 +208,38 @@ class Summarise:
     def watermarks(self, partition: int, idle: Callable[[Kind], bool]) -> list[Output]:
         """How far the sources of a partition have come, for every partition of the second stage.
 
-        Nothing if that is known there. Call it right after ``changes`` was sent, so that no watermark
-        overtakes what it speaks of. Before a watermark goes the census of every pane that it closes.
+        Before a watermark go the panes that it closes, and how many events of each segment they have.
+        Nothing if all that is known there. Call it right after ``changes``.
         """
         marks: dict[Kind, int] = {
             kind: IDLE if idle(kind) else self._sources[Source(kind, partition)].watermark for kind in SOURCES
         }
-        if self._marks_sent.get(partition) == marks:
+        outputs, messages = [], list[Census | Watermark]()
+        for kind, mark in marks.items():
+            for snapshot, census in self._closed(Source(kind, partition), mark):
+                to = partition_of(snapshot.segment, self._settings.kafka.partitions)
+                outputs.append(Output(SUMMARIES.name, snapshot.segment.encode(), encode(snapshot), to))
+                messages += [census] if census is not None else []
+        if not outputs and self._marks_sent.get(partition) == marks:
             return []
         self._marks_sent[partition] = marks
-        messages: list[Census | Watermark] = [
-            census for kind, mark in marks.items() for census in self._census(Source(kind, partition), mark)
-        ]
         values = [encode(message) for message in [*messages, Watermark(partition, marks)]]
-        to = range(self._settings.kafka.partitions)
-        return [Output(SUMMARIES.name, b"@", value, each) for value in values for each in to]
+        everywhere = range(self._settings.kafka.partitions)
+        return outputs + [Output(SUMMARIES.name, b"@", value, to) for value in values for to in everywhere]
 
-    def _census(self, source: Source, mark: int) -> Iterator[Census]:
-        """What is not announced yet of the panes that a watermark closes; an idle source's are all closed."""
-        for (segment_name, pane), kept in sorted(self._sources[source].panes.items()):
-            closed = mark == IDLE or self._clock.closes_at(pane) <= mark
-            if segment_name == ALL and closed and kept.announced < kept.sequence:
-                kept.announced = kept.sequence
-                yield Census(source.kind, source.partition, pane, kept.sequence, kept.census)
+    def _closed(self, source: Source, mark: int) -> Iterator[tuple[Snapshot, Census | None]]:
+        """What is not sent yet of the panes that a watermark closes; an idle source's are all closed."""
+        state = self._sources[source]
+        for segment_name, pane in sorted(state.unsent):
+            if mark != IDLE and self._clock.closes_at(pane) > mark:
+                continue
+            state.unsent.discard((segment_name, pane))
+            kept = state.panes[segment_name, pane]
+            kept.sent = self._now()
+            packed = {name: summary.pack() for name, summary in sorted(kept.families.items())}
+            snapshot = Snapshot(*source, segment_name, pane, kept.sequence, packed)
+            census = Census(*source, pane, kept.sequence, kept.census) if segment_name == ALL else None
+            yield snapshot, census
 
     def _opens(self, state: SourceState, event: Event, name: str, ts: int, pane: int) -> bool:
         """Whether an event counts as a unit: the first of its conversation, or one without a session."""
@@ -277,26 +286,16 @@ class Summarise:
             state.add(kind, name, key, summary)
             self.overflow += summary.events if key.segment == OTHER else 0
 
-    def _emit(self, changes: Changes, source: Source, segment_name: str, pane: int) -> None:
-        state = self._sources[source].panes[segment_name, pane]
-        packed = {name: summary.pack() for name, summary in sorted(state.families.items())}
-        state.sent = self._now()
-        changes.rows.append(
-            (
-                _key(source.partition, source.kind, segment_name, pane),
-                _pack(PaneRow(state.sequence, packed, state.census)),
-            )
-        )
-        snapshot = Snapshot(source.kind, source.partition, segment_name, pane, state.sequence, packed)
-        to = partition_of(segment_name, self._settings.kafka.partitions)
-        changes.outputs.append(Output(SUMMARIES.name, segment_name.encode(), encode(snapshot), to))
-
     def _expired(self, source: Source) -> Iterator[bytes]:
-        """Forget closed panes that have been with the broker for long."""
+        """Forget closed panes that have been with the broker for long; a look for every pane that passes."""
         state = self._sources[source]
+        now, passed = self._now(), self._clock.pane(state.watermark)
+        if passed == state.looked_at:
+            return
+        state.looked_at = passed
         for (segment_name, pane), kept in list(state.panes.items()):
             closed = self._clock.closes_at(pane) + KEEP_CLOSED_MS <= state.watermark
-            if closed and self._now() - kept.sent >= KEEP_SENT_SECONDS:
+            if closed and (segment_name, pane) not in state.unsent and now - kept.sent >= KEEP_SENT_SECONDS:
                 del state.panes[segment_name, pane]
                 yield _key(source.partition, source.kind, segment_name, pane)
 

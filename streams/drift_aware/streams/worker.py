@@ -40,6 +40,9 @@ _log = structlog.get_logger(__name__)
 
 FLUSH_SECONDS = 0.5
 WATCH_SECONDS = 1.0
+# After a write so many times its length pass before the next, but no more seconds than that.
+WRITING_SHARE = 8.0
+LONGEST_SECONDS = 4.0
 SIZE_SECONDS = 15.0
 MOST_RECORDS = 100
 
@@ -112,35 +115,73 @@ def build(
         async for events in stream.take_events(MOST_RECORDS, within=0.1):
             second.apply(events)
 
-    def tick() -> None:
-        metrics.show(positions, summarise)
-        if positions.ready:
-            first.flush()
-            _send_watermarks(first, summarise, heard)
-            detect.listen(round(time.time() * 1000))
+    def write() -> None:
+        first.flush()
+        _send_watermarks(first, summarise, heard)
+        detect.listen(round(time.time() * 1000))
+        second.flush()
 
-    _keep_time(app, positions, tick, lambda: metrics.show_size(positions))
+    _keep_time(app, positions, metrics, write, summarise)
     return app, positions
 
 
-def _keep_time(app: Any, positions: Positions, tick: Callable[[], None], measure: Callable[[], None]) -> None:
+def _keep_time(
+    app: Any, positions: Positions, metrics: WorkerMetrics, write: Callable[[], None], summarise: Summarise
+) -> None:
     """What happens every so often; timers run only once the worker has started."""
+    pace = Pace()
 
     @app.timer(FLUSH_SECONDS)
-    async def write() -> None:
+    async def flush() -> None:
         positions.beat()
-        if positions.ready:
-            for cursor in positions.cursors:
-                cursor.flush()
+        if positions.ready and pace.is_due():
+            write()
+            pace.wrote()
 
     @app.timer(WATCH_SECONDS)
     async def watch() -> None:
         await positions.watch()
-        tick()
+        metrics.show(positions, summarise)
 
     @app.timer(SIZE_SECONDS)
     async def size() -> None:
-        measure()
+        metrics.show_size(positions)
+
+
+class Pace:
+    """When to write: soon, unless a write takes long; then writing shall be a small part of the work.
+
+    What is written is written for every key that has changed, so with thousands of segments it costs as much
+    as counting, if it is done twice a second.
+
+    Args:
+        clock: monotonic seconds.
+
+    >>> now = [0.0]
+    >>> pace = Pace(lambda: now[0])
+    >>> found = []
+    >>> for second in range(6):
+    ...     now[0] = second
+    ...     if pace.is_due():
+    ...         found.append(second)
+    ...         now[0] += 0.4  # it takes that long
+    ...         pace.wrote()
+    >>> found
+    [0, 4]
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._now, self._begun, self._due = clock, 0.0, 0.0
+
+    def is_due(self) -> bool:
+        """Whether to write now."""
+        self._begun = self._now()
+        return self._begun >= self._due
+
+    def wrote(self) -> None:
+        """It is done."""
+        now = self._now()
+        self._due = now + min(WRITING_SHARE * (now - self._begun), LONGEST_SECONDS)
 
 
 class Silence:
