@@ -4,9 +4,9 @@
     python benchmarks/throughput.py --memory
     python benchmarks/throughput.py --soak 600
 
-Every contender reads the same topic of a real Kafka in a process of its own, one after the other, in rounds;
-what is compared is processor time, user and system, from when a tenth has been read until all has. The tables
-go to ``docs/performance.md``; with ``--quick``, under two minutes, ``--only``, rows whose names hold the text,
+Every contender reads the same topic of a real Kafka in a process of its own, one after the other, in rounds.
+What is compared is processor time, user and system, from when a tenth has been read until all has. The tables
+go to ``docs/performance.md``; with ``--quick``, under two minutes, ``--only``, rows whose names hold a text,
 or ``--soak`` they are only printed. The other frameworks get environments of their own under
 ``.cache/peers``. Needs Linux, Java 17 and Maven.
 """

@@ -9,6 +9,7 @@ from load.meter import Cost
 from load.rows import Row
 
 _MEBI = 1 << 20
+_NONE = "\u2013"  # an en dash, in tables the sign for nothing
 _EVENT_BY_EVENT = [each.name for each in PEERS if not getattr(each, "by_hand", False)]
 
 Costs = Mapping[str, Sequence[Cost]]  # contender to what each round took
@@ -42,7 +43,7 @@ def against_peers(costs: Costs) -> str:
     """How many times faster the worker is than the fastest of the others that take event by event."""
     others = [cost for name in _EVENT_BY_EVENT if (cost := middle(costs, name)) is not None]
     ours = middle(costs, WORKER.name)
-    return f"{min(others) / ours:.2f}" if others and ours else "–"
+    return f"{min(others) / ours:.2f}" if others and ours else _NONE
 
 
 def memory_table(found: Mapping[Row, Cost], few: int, many: int) -> str:
@@ -71,9 +72,9 @@ def _line(row: Row, costs: Costs) -> list[str]:
         _micros(costs, BARE.name),
         _micros(costs, CORE.name),
         _micros(costs, WORKER.name),
-        f"{core / ours:.2f}" if core and ours else "–",
-        f"{median(cost.rate for cost in runs):,.0f}" if runs else "–",
-        f"{max(cost.resident for cost in runs) / _MEBI:,.0f} MiB" if runs else "–",
+        f"{core / ours:.2f}" if core and ours else _NONE,
+        f"{median(cost.rate for cost in runs):,.0f}" if runs else _NONE,
+        f"{max(cost.resident for cost in runs) / _MEBI:,.0f} MiB" if runs else _NONE,
     ]
 
 
@@ -81,6 +82,6 @@ def _micros(costs: Costs, name: str) -> str:
     """The median, and how far the rounds lie apart."""
     found = middle(costs, name)
     if found is None:
-        return "–"
+        return _NONE
     each = [cost.micros for cost in costs[name]]
     return f"{found:.1f} ({min(each):.1f}-{max(each):.1f})" if len(each) > 1 else f"{found:.1f}"

@@ -52,7 +52,7 @@ def numbers(event: Event) -> NDArray[np.float64]:
 
 
 def presummed(found: list[Event]) -> Iterator[Part]:
-    """A record's events added up by hand, as somebody would who needs speed: one part for each segment and pane."""
+    """A record's events added up by hand, as one would who needs speed: a part for each segment and pane."""
     members: dict[tuple[str, int], list[Any]] = {}
     for event in found:
         assert isinstance(event.ts, int)
