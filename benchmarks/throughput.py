@@ -63,7 +63,7 @@ def filled(server: KafkaServer, row: Row, events: int) -> None:
 
 
 def compare(rows: Sequence[Row], rounds: int, seconds: float) -> tuple[Found, dict[str, str]]:
-    """What each contender took in each round of each row; and why some could not be measured."""
+    """What each contender took in each round of each row; and which frameworks are missing, and why."""
     found: Found = {}
     missing: dict[str, str] = {}
     with kafka() as (server, folder):
@@ -73,12 +73,14 @@ def compare(rows: Sequence[Row], rounds: int, seconds: float) -> tuple[Found, di
             costs = found[row] = {each.name: [] for each in contenders(row)}
             for _ in range(rounds):
                 for each in contenders(row):
-                    if each.name in missing:
+                    if each.framework in missing:
                         continue
                     try:
                         costs[each.name].append(each.measure(server.bootstrap, row, events, folder))
-                    except (NotInstalled, ContenderFailed) as error:
-                        missing[each.name] = str(error)
+                    except NotInstalled as error:
+                        missing[each.framework] = str(error)
+                    except ContenderFailed as error:
+                        print(f"a round without {each.name}: {error}", flush=True)
             told = {name: middle(costs, name) for name in costs}
             print(f"{row.name}, {events:,} events: {told}", flush=True)
     return found, missing

@@ -13,7 +13,8 @@ from threading import Timer
 from drift_aware.schema.topics import SOURCES
 from load import environments, worker
 from load.meter import Cost, Mark, cost, read
-from load.rows import PARTITIONS, Row
+from load.rows import Row
+from rig.configuration import PARTITIONS
 
 _ROOT = Path(__file__).parents[2]
 # What a contender may import: the benchmarks, and of our own code what its environment has the packages for.
@@ -119,4 +120,6 @@ PEERS: list[Contender | Worker] = [
 
 def contenders(row: Row) -> list[Contender | Worker]:
     """Who is measured in a row."""
-    return [*OURS, *(PEERS if row.peers else [])]
+    # Quix keeps its sums by the key of a record, and one record holds many segments.
+    peers = [each for each in PEERS if each.framework != "quix" or row.segments == 1]
+    return [*OURS, *(peers if row.peers else [])]

@@ -86,7 +86,7 @@ class Meter:
     """Counts the events of the process it is in; writes a mark when it is warm, and at the end.
 
     Args:
-        events: how many will come.
+        events: how many will come, many more than at once.
     """
 
     def __init__(self, events: int) -> None:

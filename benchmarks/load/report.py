@@ -22,7 +22,7 @@ def throughput_table(found: Mapping[Row, Costs]) -> str:
 
 
 def peers_table(found: Mapping[Row, Costs], missing: Mapping[str, str]) -> str:
-    """Everyone in the rows where others were measured; ``missing`` says of a contender why it was not."""
+    """Everyone in the rows where others were measured; ``missing`` says of a framework why it was not."""
     compared = {row: costs for row, costs in found.items() if row.peers}
     names = [WORKER.name, *(each.name for each in PEERS)]
     heads = ["", *names, "fastest event by event / worker"]
@@ -30,7 +30,7 @@ def peers_table(found: Mapping[Row, Costs], missing: Mapping[str, str]) -> str:
         [row.name, *(_micros(costs, name) for name in names), against_peers(costs)]
         for row, costs in compared.items()
     ]
-    notes = [f"{name} could not be measured: {why}" for name, why in missing.items()]
+    notes = [f"{name.capitalize()} could not be installed: {why}" for name, why in missing.items()]
     return "\n".join([table(heads, lines), *notes])
 
 

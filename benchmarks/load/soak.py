@@ -11,8 +11,9 @@ from confluent_kafka.admin import AdminClient
 from drift_aware.schema.topics import SOURCES
 from load import worker
 from load.meter import mark_of
-from load.rows import PARTITIONS, Row
+from load.rows import Row
 from load.traffic import Publisher, Traffic
+from rig.configuration import PARTITIONS
 
 _EVERY_SECONDS = 5.0
 # The worker never waits for events, and the disk never holds many.

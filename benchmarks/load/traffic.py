@@ -8,7 +8,8 @@ from confluent_kafka import KafkaException, Producer
 from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_rows
 from drift_aware.schema.events import Embedding, Event, Interaction
 from drift_aware.schema.topics import SOURCES
-from load.rows import PARTITIONS, Row
+from load.rows import Row
+from rig.configuration import PARTITIONS
 
 START_MS = 1_750_000_000_000
 _SEED = 7
@@ -82,7 +83,12 @@ class Traffic:
 
 
 class Publisher:
-    """Writes records one partition after the other, each in its turn."""
+    """Writes records to the partitions in turn.
+
+    Args:
+        bootstrap: the broker.
+        row: whose events they are.
+    """
 
     def __init__(self, bootstrap: str, row: Row) -> None:
         self._topic = SOURCES[row.kind].name
