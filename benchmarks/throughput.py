@@ -79,7 +79,7 @@ def compare(rows: Sequence[Row], rounds: int, seconds: float) -> tuple[Found, di
                         costs[each.name].append(each.measure(server.bootstrap, row, events, folder))
                     except NotInstalled as error:
                         missing[each.framework] = str(error)
-                    except ContenderFailed as error:
+                    except (ContenderFailed, worker.WorkerEnded) as error:
                         print(f"a round without {each.name}: {error}", flush=True)
             told = {name: middle(costs, name) for name in costs}
             print(f"{row.name}, {events:,} events: {told}", flush=True)
