@@ -34,7 +34,7 @@ from load.report import memory_table, middle, peers_table, throughput_table
 from load.rows import MEMORY, MEMORY_SECONDS, QUICK, REFERENCE, ROWS, Row
 from load.soak import Sample, slope, soak
 from load.traffic import Publisher, Traffic
-from rig.configuration import forget_desk
+from rig.configuration import PARTITIONS, forget_desk
 from rig.kafka import KafkaServer
 
 _DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -86,12 +86,13 @@ def compare(rows: Sequence[Row], rounds: int, seconds: float) -> tuple[Found, di
     return found, missing
 
 
-def memory() -> dict[Row, Cost]:
+def memory(rows: Sequence[Row]) -> dict[Row, Cost]:
     """What the worker takes with few and with many segments, after as long as it keeps a pane."""
     found = {}
     with kafka() as (server, folder):
-        for row in MEMORY:
-            events = MEMORY_SECONDS * row.rate // 200 * 200
+        for row in rows:
+            each = row.packed * PARTITIONS
+            events = MEMORY_SECONDS * row.rate // each * each
             filled(server, row, events)
             found[row] = cost(*worker.measure(server.bootstrap, row, events, folder))
             print(f"{row.name}: {found[row].resident / _MEBI:,.0f} MiB", flush=True)
@@ -108,7 +109,11 @@ def _soaked(seconds: float) -> None:
                 f"{sample.seconds:7.0f} s  {sample.events:13,} events  {sample.resident / _MEBI:7.1f} MiB",
                 flush=True,
             )
-    warm = [sample for sample in samples if sample.seconds >= seconds / 4]
+    # Until panes are let go as fast as they come, memory has to grow.
+    warm = [sample for sample in samples if sample.events >= MEMORY_SECONDS * REFERENCE.rate]
+    if not warm:
+        print(f"not warm before {MEMORY_SECONDS * REFERENCE.rate:,} events; give it more seconds")
+        return
     print(
         f"{warm[0].resident / _MEBI:.1f} MiB when warm, {warm[-1].resident / _MEBI:.1f} MiB at the end, "
         f"{slope(warm) / _MEBI:+.2f} MiB a minute"
@@ -136,15 +141,16 @@ def main() -> None:
         _soaked(arguments.soak)
         return
     if arguments.memory:
-        _written({"memory": memory_table(memory(), 10, 1_000)}, keep=True)
+        found = memory([row for row in MEMORY if arguments.only in row.name])
+        _written({"memory": memory_table(found, 10, 1_000)}, keep=not arguments.only)
         return
     rows = [row for row in (QUICK if arguments.quick else ROWS) if arguments.only in row.name]
     rounds = arguments.rounds or (1 if arguments.quick else 3)
-    found, missing = compare(rows, rounds, arguments.seconds or (2.0 if arguments.quick else 6.0))
+    costs, missing = compare(rows, rounds, arguments.seconds or (2.0 if arguments.quick else 6.0))
     tables = {
         "machine": described(),
-        "throughput": throughput_table(found),
-        "peers": peers_table(found, missing),
+        "throughput": throughput_table(costs),
+        "peers": peers_table(costs, missing),
     }
     _written(tables, keep=not arguments.quick and not arguments.only)
 
