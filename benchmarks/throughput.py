@@ -94,8 +94,12 @@ def memory(rows: Sequence[Row]) -> dict[Row, Cost]:
             each = row.packed * PARTITIONS
             events = MEMORY_SECONDS * row.rate // each * each
             filled(server, row, events)
-            found[row] = cost(*worker.measure(server.bootstrap, row, events, folder))
-            print(f"{row.name}: {found[row].resident / _MEBI:,.0f} MiB", flush=True)
+            try:
+                found[row] = cost(*worker.measure(server.bootstrap, row, events, folder))
+            except worker.WorkerEnded as error:
+                print(f"{row.name}: {error}", flush=True)
+            else:
+                print(f"{row.name}: {found[row].resident / _MEBI:,.0f} MiB", flush=True)
     return found
 
 
