@@ -111,6 +111,7 @@ def test_the_worker_is_compared_with_the_fastest_that_takes_event_by_event() -> 
     }
     assert against_peers(costs) == "2.00"
     assert against_peers({WORKER.name: costs[WORKER.name]}) == "\u2013"
+    assert against_peers(costs | {"Bytewax": []}) == "\u2013"
 
 
 def test_a_table_says_what_could_not_be_measured() -> None:

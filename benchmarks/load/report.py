@@ -40,10 +40,14 @@ def middle(costs: Costs, name: str) -> float | None:
 
 
 def against_peers(costs: Costs) -> str:
-    """How many times faster the worker is than the fastest of the others that take event by event."""
-    others = [cost for name in _EVENT_BY_EVENT if (cost := middle(costs, name)) is not None]
+    """How many times faster the worker is than the fastest of the others that take event by event.
+
+    Nothing if one that should have been measured was not: it could have been the fastest.
+    """
+    others = [middle(costs, name) for name in _EVENT_BY_EVENT if name in costs]
     ours = middle(costs, WORKER.name)
-    return f"{min(others) / ours:.2f}" if others and ours else _NONE
+    measured = [cost for cost in others if cost is not None]
+    return f"{min(measured) / ours:.2f}" if measured == others and others and ours else _NONE
 
 
 def memory_table(found: Mapping[Row, Cost], few: int, many: int) -> str:
