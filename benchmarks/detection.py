@@ -26,11 +26,11 @@ from detect.report import (
     beyond_table,
     costs_table,
     embeddings_table,
-    placed,
     scalars_table,
     variants_table,
 )
 from detect.trials import BEYOND, NAMES, Row, Trial, play
+from document import placed
 
 _ROOT = Path(__file__).parents[1]
 _CACHE = _ROOT / ".cache" / "detection" / "rows.jsonl"

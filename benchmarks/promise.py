@@ -16,8 +16,8 @@ from pathlib import Path
 from detect.cases import NAMES, Case, Row, cases, play
 from detect.fleet import FleetCase
 from detect.journal import Journal
-from detect.report import placed
 from detect.tables import tables
+from document import placed
 
 _ROOT = Path(__file__).parents[1]
 _CACHE = _ROOT / ".cache" / "promise" / "rows.jsonl"

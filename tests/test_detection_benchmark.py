@@ -28,8 +28,9 @@ from detect.protocol import (
     run_of,
     tuned,
 )
-from detect.report import NoPlace, beyond_table, embeddings_table, placed, scalars_table, variants_table
+from detect.report import beyond_table, embeddings_table, scalars_table, variants_table
 from detect.trials import BEYOND, OURS, SETTINGS, Row, Setting, Trial, embedding_contenders, play
+from document import NoPlace, placed
 
 DIM = 12
 EACH = 300  # queries of an intent

@@ -1,41 +1,17 @@
-"""The results of the benchmark of detection as Markdown tables, and where in a document they go."""
+"""The results of the benchmark of detection as Markdown tables."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from detect import ours, scalars, trials
 from detect.costs import Costs
 from detect.protocol import Contender, Run, T, arl, delays, exposure, interval, median, tuned
 from detect.trials import CALM, TUNE, Row
-from drift_aware.schema.errors import DriftAwareError
+from document import table
 
 Line = list[str]
 
-_END = "<!-- end -->"
 _HEADINGS = {"ramp30": "0→30 % over 2,000"}
-
-
-class NoPlace(DriftAwareError):
-    """The document has no comments between which a table could go."""
-
-
-def placed(document: str, tables: Mapping[str, str]) -> str:
-    r"""The document with each table between ``<!-- table: NAME -->`` and the next ``<!-- end -->``.
-
-    Raises:
-        NoPlace: one of the two comments is missing.
-
-    >>> placed("a <!-- table: x --> old <!-- end --> b", {"x": "new"})
-    'a <!-- table: x -->\nnew\n<!-- end --> b'
-    """
-    for name, table in tables.items():
-        begin = f"<!-- table: {name} -->"
-        head, found, tail = document.partition(begin)
-        _, closed, rest = tail.partition(_END)
-        if not found or not closed:
-            raise NoPlace(f"write {begin} and after it {_END} into the document, where the table is to go")
-        document = f"{head}{begin}\n{table.strip()}\n{_END}{rest}"
-    return document
 
 
 def embeddings_table(rows: Sequence[Row]) -> str:
@@ -58,7 +34,7 @@ def variants_table(rows: Sequence[Row]) -> str:
                 cells = _cells(mine, contender.name, 0.0, trials.SETTINGS["embeddings"].scenarios)
                 lines.append([what, str(len(mine)), *cells])
     heads = ["", "replicates", "ARL", *_heads(trials.SETTINGS["embeddings"].scenarios)]
-    return _table(heads, lines)
+    return table(heads, lines)
 
 
 def beyond_table(rows: Sequence[Row]) -> str:
@@ -88,7 +64,7 @@ def beyond_table(rows: Sequence[Row]) -> str:
                 f"{sum(counts) / promised:.2f} [{low:.2f}, {high:.2f}]",
             ]
         )
-    return _table(["events", "replicates", "false alarms", "promised", "observed / promised"], lines)
+    return table(["events", "replicates", "false alarms", "promised", "observed / promised"], lines)
 
 
 def scalars_table(rows: Sequence[Row]) -> str:
@@ -108,7 +84,7 @@ def costs_table(costs: Costs) -> str:
         [f"{pane:,}", f"{rest:.1f}", f"{ours:.1f}", f"{100 * ours / (rest + ours):.0f} %"]
         for pane, (rest, ours) in costs.items()
     ]
-    return _table(
+    return table(
         ["events a pane", "without detectors, µs an event", "the detectors, µs", "their share"], lines
     )
 
@@ -123,7 +99,7 @@ def _compared(rows: Sequence[Row], contenders: Sequence[Contender[T]], scenarios
         if all(contender.name in row.runs for row in rows):
             for label, threshold in _thresholds(rows, contender):
                 lines.append([contender.name, label, *_cells(rows, contender.name, threshold, scenarios)])
-    return _table(["", "threshold", "ARL", *_heads(scenarios)], lines)
+    return table(["", "threshold", "ARL", *_heads(scenarios)], lines)
 
 
 def _thresholds(rows: Sequence[Row], contender: Contender[T]) -> Iterator[tuple[str, float]]:
@@ -174,10 +150,3 @@ def _delay(groups: Sequence[Sequence[Run]], threshold: float) -> str:
 
 def _number(value: float, beyond: str = f"> {scalars.HORIZON:,}") -> str:
     return f"{value:,.0f}" if math.isfinite(value) else beyond
-
-
-def _table(heads: Sequence[str], lines: Sequence[Line]) -> str:
-    if not lines:
-        return ""
-    rows = [heads, ["---"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"

@@ -9,6 +9,7 @@ from scipy.stats import chi2
 from detect.cases import FleetRow, LifeRow, MoveRow, Row
 from detect.fleet import MONTH_MS
 from detect.traffic import DAY_MS, RATES
+from document import table
 from drift_aware.schema.segments import ALL
 
 _T = TypeVar("_T")
@@ -64,7 +65,7 @@ def fleet_table(rows: Iterable[FleetRow]) -> str:
         "Per 30 d",
         "Over promised",
     ]
-    return _table(heads, lines)
+    return table(heads, lines)
 
 
 def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
@@ -93,7 +94,7 @@ def life_table(rows: Iterable[LifeRow]) -> str:
         "Median hours to resolve (within a day)",
         "Not resolved when the next came",
     ]
-    return _table(heads, [_life_line(*key, group) for key, group in groups.items()])
+    return table(heads, [_life_line(*key, group) for key, group in groups.items()])
 
 
 def move_table(rows: Iterable[MoveRow]) -> str:
@@ -108,7 +109,7 @@ def move_table(rows: Iterable[MoveRow]) -> str:
         "The segment itself, hours (events)",
         "Not found in 30 days",
     ]
-    return _table(heads, [_move_line(*key, group) for key, group in groups.items()])
+    return table(heads, [_move_line(*key, group) for key, group in groups.items()])
 
 
 def _fleet_line(scenario: str, promised: float, rows: Sequence[FleetRow]) -> Line:
@@ -181,10 +182,3 @@ def _grouped(rows: Iterable[_T], key: Callable[[_T], _Key]) -> dict[_Key, list[_
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups
-
-
-def _table(heads: Sequence[str], lines: Sequence[Line]) -> str:
-    if not lines:
-        return ""
-    rows = [heads, ["---"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
