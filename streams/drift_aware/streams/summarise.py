@@ -1,7 +1,7 @@
 """Stage one: events in, summaries out.
 
 Works where a record landed: whatever its key, each source partition adds up its own events, by segment and
-pane, and sends what it has as a snapshot. The second stage sees the segments whole.
+pane, and sends what it has as a snapshot when the pane closes. The second stage sees the segments whole.
 
 Rows of the table, each with the offset up to which it has counted:
 
