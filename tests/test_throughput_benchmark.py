@@ -11,7 +11,7 @@ from drift_aware.schema.envelope import MAX_BYTES, MAX_EVENTS, decode
 from drift_aware.schema.events import Event, Interaction
 from load import meter, sums
 from load.contenders import BARE, CORE, PEERS, WORKER, Contender, ContenderFailed, contenders
-from load.meter import Cost, Mark, Meter
+from load.meter import Cost, Mark, Meter, TooFew, cost
 from load.report import against_peers, memory_table, peers_table, throughput_table
 from load.rows import MEMORY, QUICK, REFERENCE, ROWS, Row
 from load.soak import Sample, slope
@@ -20,7 +20,7 @@ from rig.configuration import PARTITIONS
 from rig.kafka import KafkaServer
 from throughput import filled
 
-EVENTS = 40_000
+EVENTS = 400_000
 EVERY = [*ROWS, *MEMORY]
 names = [row.name for row in EVERY]
 
@@ -136,6 +136,12 @@ def test_flat_memory_has_no_slope() -> None:
     assert slope([Sample(0, 0, 50)]) == 0.0
 
 
+def test_a_run_that_is_over_between_two_looks_is_no_measurement() -> None:
+    with pytest.raises(TooFew, match="100 events were read between two looks"):
+        cost(Mark(100, 1.0, 10.0, 5), Mark(100, 1.1, 10.1, 5))
+
+
+@pytest.mark.kafka
 def test_the_smallest_run_measures_everyone_of_ours(kafka_server: KafkaServer, tmp_path: Path) -> None:
     row = Row("", dim=8, segments=3)
     filled(kafka_server, row, EVENTS)

@@ -33,6 +33,10 @@ class Mark(NamedTuple):
     resident: int
 
 
+class TooFew(Exception):
+    """There were too few events to measure; the message says how many."""
+
+
 class Cost(NamedTuple):
     """What reading took between two marks.
 
@@ -52,8 +56,13 @@ def cost(warm: Mark, end: Mark) -> Cost:
 
     >>> cost(Mark(100, 1.0, 10.0, 5), Mark(1_100, 1.01, 10.5, 7))
     Cost(micros=10.0, rate=2000.0, resident=7)
+
+    Raises:
+        TooFew: all was read between two looks.
     """
     events = end.events - warm.events
+    if not events:
+        raise TooFew(f"{end.events:,} events were read between two looks; measure with more")
     micros = round((end.cpu - warm.cpu) * 1e6 / events, 3)
     return Cost(micros, round(events / (end.wall - warm.wall), 1), end.resident)
 
