@@ -93,12 +93,13 @@ class Metric(msgspec.Struct, frozen=True):
     def text(self, value: float) -> str:
         """A value as a person reads it.
 
-        >>> REFUSAL_RATE.text(0.1234), LATENCY.text(812.3)
-        ('12.3 %', '812 ms')
+        >>> REFUSAL_RATE.text(0.1234), LATENCY.text(812.3), LATENCY.text(1221.7)
+        ('12.3 %', '812 ms', '1,222 ms')
         """
         if isinstance(self.measure, Rate):
             return f"{100 * value:.1f} %"
-        return f"{value:.3g} {self.unit}".strip()
+        number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        return f"{number} {self.unit}".strip()
 
 
 _NOUNS = {"interaction": "interactions", "feedback": "ratings", "evaluation": "graded answers"}
