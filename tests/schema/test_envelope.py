@@ -139,6 +139,7 @@ def test_a_bad_row_is_a_dead_letter_with_its_own_bytes_and_its_reason(
         ("wrong_topic", "feedback", _columns("interaction")),
         ("bad_columns", "interaction", _columns(n=2)),
         ("bad_vector", "embedding", _columns("embedding", dim=2, matrix=b"1234")),
+        ("wrong_type", "embedding", _columns("embedding", dim=0)),
         ("wrong_type", "interaction", _columns(columns={"id": ["1"]})),
         ("wrong_type", "interaction", _columns(shared={"latency_ms": math.inf})),
         ("wrong_type", "interaction", _columns(shared={"latency_ms": math.nan})),

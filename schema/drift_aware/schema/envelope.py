@@ -211,7 +211,7 @@ def _decode_columns(kind: Kind, value: bytes, decoded: Decoded) -> None:
     try:
         events: list[Event] = msgspec.convert(rows, _LISTS[kind], builtin_types=(bytes,))
         for event in events:
-            event.ts = milliseconds(event.ts)
+            _normalise(event)
     except (msgspec.ValidationError, BadEvent):
         for position, row in enumerate(rows):
             _convert_one(kind, body, row, position, decoded)
@@ -221,12 +221,12 @@ def _decode_columns(kind: Kind, value: bytes, decoded: Decoded) -> None:
 
 
 def _rows_of(body: Columns) -> list[dict[str, Any]]:
-    """The fields of each event; a vector's bytes, size and type are right by ``_check_shape``."""
+    """The fields of each event."""
     fields: dict[str, Iterable[Any]] = {name: repeat(value) for name, value in body.shared.items()}
     fields |= body.columns
     if body.kind == "embedding":
         width = body.dim * ITEM_BYTES[body.dtype]
-        fields["vector"] = [body.matrix[at : at + width] for at in range(0, body.n * width, width)]
+        fields["vector"] = [body.matrix[i * width : (i + 1) * width] for i in range(body.n)]
         fields |= {"dim": repeat(body.dim), "dtype": repeat(body.dtype)}
     names = list(fields)
     values = zip(range(body.n), *fields.values(), strict=False)
@@ -236,7 +236,7 @@ def _rows_of(body: Columns) -> list[dict[str, Any]]:
 def _convert_one(kind: Kind, body: Columns, row: dict[str, Any], position: int, decoded: Decoded) -> None:
     try:
         event = msgspec.convert(row, TYPES[kind], builtin_types=(bytes,))
-        event.ts = milliseconds(event.ts)
+        _normalise(event)
     except msgspec.ValidationError as error:
         bad = BadEvent("wrong_type", f"not a valid {kind}: {error}")
         _bury(decoded, _one_row(body, position), COLUMNS, bad)
