@@ -13,8 +13,10 @@ from drift_aware.streams.counting import summarise_events
 from drift_aware.streams.intake import Intake, Label, Measured, time_of
 from drift_aware.streams.panes import END_OF_TIME, NEVER, Clock
 from drift_aware.streams.stage import Input
-from drift_aware.streams.summarise import Counted
-from drift_aware.streams.summary import Summary, family, kind_of
+from drift_aware.streams.summary import Summary, Vector, family, kind_of, merge
+
+# An event, its row on the grid, and whether it counts as a unit.
+Counted = tuple[Event, Vector | None, bool]
 
 _KINDS: dict[str, Kind] = {topic.name: kind for kind, topic in SOURCES.items()}
 
@@ -144,16 +146,17 @@ class Collector:
 
 def _part(members: list[Counted]) -> Part:
     """Events of one family of one segment and pane, for a collection."""
-    repeated = [member for member in members if not member[2]]
-    sums, again = (
+    opening, again = (
         summarise_events([event for event, _, _ in chosen], [row for _, row, _ in chosen])
         if chosen
         else Summary()
-        for chosen in (members, repeated)
+        for chosen in ([each for each in members if each[2]], [each for each in members if not each[2]])
     )
     vectors = [
         (time_of(event), event.id, row, opens)
         for event, row, opens in members
         if isinstance(event, Embedding) and row is not None
     ]
+    sums = merge([opening, again])
+    sums.trim()
     return Part(sums, again, vectors)

@@ -27,7 +27,6 @@ from drift_aware.streams.summary import EXAMPLES, MARKS, SILHOUETTE, Example, Su
 from drift_aware.streams.words import words_of
 
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 TOXIC_FROM = 0.5  # an answer counts as toxic at this score

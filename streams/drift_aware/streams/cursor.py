@@ -404,8 +404,13 @@ class Positions:
 
     @property
     def recovery(self) -> tuple[int, int]:
-        """How far a recovery is: the generation of the group, and the rows that are left."""
-        return self.app.consumer_generation_id, self.app.tables.recovery.active_remaining_total()
+        """How far a recovery is: the generation of the group, and the rows that are left.
+
+        Other threads ask too. Should Faust's books change under our eyes, so be it: we look again.
+        """
+        while True:
+            with contextlib.suppress(RuntimeError):
+                return self.app.consumer_generation_id, self.app.tables.recovery.active_remaining_total()
 
     def forget(self) -> None:
         """Partitions are going: every stage drops everything until recovery has ended."""

@@ -89,11 +89,7 @@ class Health:
     def _stalled(self) -> float:
         """For how long a recovery has not gone forward, as far as these questions have seen."""
         with self._lock:
-            now = self._now()
-            try:
-                recovery = self._watched.recovery
-            except RuntimeError:
-                recovery = object()  # it changes under our eyes, so it goes forward
+            now, recovery = self._now(), self._watched.recovery
             if recovery != self._recovery:
                 self._recovery, self._since = recovery, now
             return now - self._since

@@ -47,11 +47,8 @@ from drift_aware.streams.source import (
     totals_row,
 )
 from drift_aware.streams.stage import Changes, Input, Output
-from drift_aware.streams.summary import Vector, family
+from drift_aware.streams.summary import family
 from drift_aware.streams.wire import Census, Snapshot, Watermark, encode, partition_of
-
-# An event, its row on the grid, and whether it counts as a unit.
-Counted = tuple[Event, Vector | None, bool]
 
 # A closed pane's row stays so long in event time, and so long after it was last sent, that it can be sent
 # again should the worker die before the broker had it.
