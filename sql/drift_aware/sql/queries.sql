@@ -102,6 +102,14 @@ INSERT INTO pane_totals (segment, pane_start, pane_end, totals)
 VALUES (%(segment)s, %(pane_start)s, %(pane_end)s, %(totals)s)
 ON CONFLICT (segment, pane_start) DO UPDATE SET pane_end = excluded.pane_end, totals = excluded.totals
 
+-- name: upsert_day_sums
+-- The sums of a day at a later event time than any seen; the same or earlier ones change nothing.
+INSERT INTO day_sums (segment, family, day, until, events, sums)
+VALUES (%(segment)s, %(family)s, %(day)s, %(until)s, %(events)s, %(sums)s)
+ON CONFLICT (segment, family, day) DO UPDATE SET
+    until = excluded.until, events = excluded.events, sums = excluded.sums
+WHERE day_sums.until < excluded.until
+
 -- name: lock_partitions
 -- One process at a time makes partitions; the others find them made.
 SELECT pg_advisory_xact_lock(hashtextextended('drift-aware partitions', 0))

@@ -1,4 +1,4 @@
-"""Stage two: summaries in, readings and alerts out.
+"""Stage two: summaries in, readings, alerts and the sums of days out.
 
 Each segment is on one partition and so is seen whole: the snapshots of its panes from all sources are put
 together, and when a pane is complete the detectors look at it, in the order of event time. The results depend
@@ -10,13 +10,15 @@ Rows of the table:
 ``{partition}|{segment}|waiting|{time}|{family}``                closed panes whose baseline is not there yet
 ``{partition}|{segment}|baseline|{family}``                      what the segment is compared with
 ``{partition}|{segment}|day|{day}|{family}``                     sums of a day that is over
-``{partition}|{segment}|monitor``                                windows, detectors and alerts
+``{partition}|{segment}|history|{day}|{family}``                 a day that is over, until it has been told
+``{partition}|{segment}|monitor``                                windows, detectors, alerts, the day that goes on
 ``{partition}||census|{pane}|{kind}/{source partition}``         events of each segment in an open pane
 ``{partition}||books``                                           how the false-alarm budget is shared out
 """
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -24,9 +26,10 @@ from drift_aware.schema.alerts import Alert, Baseline, Reading, Readings
 from drift_aware.schema.envelope import DeadLetter
 from drift_aware.schema.events import Kind
 from drift_aware.schema.settings import Settings
-from drift_aware.schema.topics import ALERTS, BASELINES, READINGS
+from drift_aware.schema.topics import ALERTS, BASELINES, HISTORY, READINGS
 from drift_aware.streams.baseline import wanted
 from drift_aware.streams.budget import Books
+from drift_aware.streams.history import KEEP_SENT_SECONDS, TELL_MS, DayRow, History, day_sums
 from drift_aware.streams.labels import VERSION
 from drift_aware.streams.panes import END_OF_TIME, Clock, complete_until
 from drift_aware.streams.silence import fallen_silent, speaking_again
@@ -65,6 +68,7 @@ class MonitorRow(msgspec.Struct, array_like=True):
         share: what the segment and each of its monitors was granted.
         silent: the latest alert that nothing comes.
         labeller: version of the labels that were counted.
+        history: family to all of the day that goes on.
     """
 
     closed_until: int
@@ -73,6 +77,7 @@ class MonitorRow(msgspec.Struct, array_like=True):
     share: Share
     silent: Alert | None = None
     labeller: str = VERSION
+    history: dict[str, DayRow] = {}
 
 
 _monitor_row = msgspec.msgpack.Decoder(MonitorRow).decode
@@ -80,6 +85,7 @@ _census = msgspec.msgpack.Decoder(Census).decode
 _books = msgspec.msgpack.Decoder(Books).decode
 _packed = msgspec.msgpack.Decoder(Packed).decode
 _stretch_row = msgspec.msgpack.Decoder(StretchRow).decode
+_day_row = msgspec.msgpack.Decoder(DayRow).decode
 
 
 class _Segment:
@@ -95,6 +101,8 @@ class _Segment:
         self.unmatched: Counter[str] = Counter()
         self.share = Share()
         self.silent: Alert | None = None
+        self.history = History()
+        self.untold: dict[str, None] = {}  # families whose day has changed since it was sent
 
 
 class _Partition:
@@ -110,6 +118,9 @@ class _Partition:
         self.rows: dict[bytes, bytes | None] = {}
         self.dirty: dict[str, None] = {}  # segments whose monitor row is due, in order
         self.outputs: list[Output] = []
+        self.untold: dict[str, None] = {}  # segments with a day that has changed since it was sent
+        self.told_at = 0  # the minute of event time in which days were sent
+        self.told: dict[bytes, float] = {}  # rows of days that are over, and when these were sent
 
 
 class Detect:
@@ -118,21 +129,29 @@ class Detect:
     Args:
         settings: panes, windows, limits.
         observed: told of every set of readings, for metrics.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, settings: Settings, observed: Callable[[Readings], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        observed: Callable[[Readings], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._observed = observed
+        self._now = clock
         self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
         self._partitions: dict[int, _Partition] = {}
 
     def restore(self, partition: int, rows: Iterable[tuple[bytes, bytes]], notes: dict[str, bytes]) -> None:
-        """Take over a partition; the latest revision of every remembered alert counts as unsent."""
+        """Take over a partition; remembered alerts, at their latest revision, and days count as unsent."""
         state = self._partitions[partition] = _Partition()
         for note in notes.values():
             state.marks = _marks(note) if note else {}
         # What was complete is closed: the same watermark must not close more only because it comes again.
         state.complete = complete_until(state.marks, self._settings.kafka.partitions)
+        state.told_at = state.complete // TELL_MS
         monitors: dict[str, MonitorRow] = {}
         stretches: dict[tuple[str, str], dict[int, StretchRow]] = defaultdict(dict)
         for key, value in rows:
@@ -147,6 +166,8 @@ class Detect:
                 case "waiting":
                     at, family = rest[0].split("|", 1)
                     stretches[name, family][int(at)] = _stretch_row(value)
+                case "history":
+                    self._tell_over(state, name, rest[0].split("|", 1)[1], key, _day_row(value))
                 case _:
                     _restore_row(segment, what, rest[0], value)
         for name, row in monitors.items():
@@ -224,6 +245,8 @@ class Detect:
         if row.silent is not None:
             state.outputs.append(_alert_output(row.silent))
         segment.unmatched = Counter(row.unmatched)
+        segment.history = History(row.history)
+        state.outputs += _history_outputs(name, row.history)
         for family, watch_state in row.watches.items():
             baseline = segment.baselines.get(family)
             if watch_state.growing is not None:
@@ -288,6 +311,7 @@ class Detect:
             for name in sorted(state.segments):
                 if pane in state.segments[name].panes:
                     self._close_pane(state, partition, name, pane)
+        self._tell_days(state)
 
     def _advance_books(self, state: _Partition, partition: int, pane: int) -> None:
         events: Counter[str] = Counter()
@@ -309,7 +333,9 @@ class Detect:
         segment.closed_until = max(segment.closed_until, end)
         state.dirty[name] = None
         state.rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
-        units = _units(_merged(sources.values()))
+        families = _merged(sources.values())
+        self._remember(state, partition, name, pane, end, families)
+        units = _units(families)
         for family in units:
             if kind_of(family) != "embedding" and family not in segment.watches:
                 baseline = segment.baselines.get(family)
@@ -327,6 +353,39 @@ class Detect:
                 self._write_waiting(state, partition, name, family)
         totals = _events(sources)
         self._report(state, Readings(segment=name, start=pane, end=end, totals=totals, readings=readings))
+
+    def _remember(
+        self, state: _Partition, partition: int, name: str, start: int, end: int, families: Families
+    ) -> None:
+        """Put a closed pane into the history of its segment."""
+        segment = state.segments[name]
+        for family, over in segment.history.add(start, end, families):
+            key = _key(partition, name, "history", over.day, family)
+            state.rows[key] = _pack(over)
+            self._tell_over(state, name, family, key, over)
+        segment.untold.update((family, None) for family in families if not is_again(family))
+        state.untold[name] = None
+
+    def _tell_over(self, state: _Partition, name: str, family: str, key: bytes, over: DayRow) -> None:
+        """Send a day that is over; its row stays until the broker must have it."""
+        state.outputs += _history_outputs(name, {family: over})
+        state.told[key] = self._now()
+
+    def _tell_days(self, state: _Partition) -> None:
+        """Send the days that go on, once in a minute of event time: nobody looks at a week more often."""
+        minute = state.complete // TELL_MS
+        if minute == state.told_at:
+            return
+        state.told_at = minute
+        for name in state.untold:
+            segment = state.segments[name]
+            state.outputs += _history_outputs(name, segment.history.rows(segment.untold))
+            segment.untold.clear()
+        state.untold.clear()
+        now = self._now()
+        for key in [key for key, at in state.told.items() if now - at >= KEEP_SENT_SECONDS]:
+            del state.told[key]
+            state.rows[key] = None
 
     def _listen(self, state: _Partition, name: str, until: int) -> None:
         segment, minutes = state.segments[name], self._settings.no_data_minutes
@@ -505,7 +564,14 @@ def _events(sources: dict[str, Snapshot]) -> dict[str, int]:
 
 def _row(segment: _Segment) -> MonitorRow:
     watches = {family: watch.state() for family, watch in segment.watches.items()}
-    return MonitorRow(segment.closed_until, watches, dict(segment.unmatched), segment.share, segment.silent)
+    return MonitorRow(
+        segment.closed_until,
+        watches,
+        dict(segment.unmatched),
+        segment.share,
+        segment.silent,
+        history=segment.history.rows(),
+    )
 
 
 def _baseline_output(baseline: Baseline) -> Output:
@@ -515,6 +581,13 @@ def _baseline_output(baseline: Baseline) -> Output:
 
 def _alert_output(alert: Alert) -> Output:
     return Output(ALERTS.name, alert.segment.encode(), _json(alert))
+
+
+def _history_outputs(segment: str, days: Mapping[str, DayRow]) -> list[Output]:
+    told = [day_sums(segment, family, row) for family, row in days.items()]
+    return [
+        Output(HISTORY.name, f"{segment}|{each.family}|{each.day}".encode(), _json(each)) for each in told
+    ]
 
 
 def _key(partition: int, *parts: str | int) -> bytes:

@@ -26,6 +26,8 @@ Vector = NDArray[np.int32]  # one embedding on the grid, shape (d,)
 EXAMPLES = 24  # so many are kept of a pane
 _LARGEST = 2**63 - 1  # of a count on the wire
 _AGAIN = "#again"
+# In the sums of days: how many events do not open a conversation.
+AGAIN = "again"
 _SCORED = "scored/"
 SILHOUETTE = "silhouette_grid"
 
