@@ -280,13 +280,13 @@ def test_a_clean_pass_finds_what_happened() -> None:
 def test_a_clean_pass_tells_what_each_day_had() -> None:
     events = [event for event in traffic() if isinstance(event, Interaction)]
     first = [event for event in events if event.ts < BEGIN + MIDNIGHT * 1000]
-    told = [sums for (name, family, _), sums in sorted(CLEAN.history().items()) if name == "all"]
+    told = [sums for (name, _, _), sums in sorted(CLEAN.history().items()) if name == "all"]
     assert {sums.family for sums in told} == {"interaction", "embedding/query/small/3"}
     before, after = [sums for sums in told if sums.family == "interaction"]
     assert (before.events, after.events) == (len(first), len(events) - len(first))
     counts = msgspec.msgpack.decode(before.sums, type=Packed).counts
     assert counts["refusals"] == sum(bool(event.refusal) for event in first)
-    sessions = {event.session_id for event in first} - {None}
+    sessions = {event.session_id for event in first if event.session_id is not None}
     assert counts["again"] == sum(event.session_id is not None for event in first) - len(sessions)
 
 

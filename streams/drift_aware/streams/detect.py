@@ -11,7 +11,7 @@ Rows of the table:
 ``{partition}|{segment}|baseline|{family}``                      what the segment is compared with
 ``{partition}|{segment}|day|{day}|{family}``                     sums of a day that is over
 ``{partition}|{segment}|history|{day}|{family}``                 a day that is over, until it has been told
-``{partition}|{segment}|monitor``                                windows, detectors, alerts, the day that goes on
+``{partition}|{segment}|monitor``                                windows, detectors, alerts, this day so far
 ``{partition}||census|{pane}|{kind}/{source partition}``         events of each segment in an open pane
 ``{partition}||books``                                           how the false-alarm budget is shared out
 """
