@@ -279,7 +279,7 @@ def test_a_clean_pass_finds_what_happened() -> None:
 
 def test_a_clean_pass_tells_what_each_day_had() -> None:
     events = [event for event in traffic() if isinstance(event, Interaction)]
-    first = [event for event in events if event.ts < BEGIN + MIDNIGHT * 1000]
+    first = events[: MIDNIGHT * PER_SECOND]
     told = [sums for (name, _, _), sums in sorted(CLEAN.history().items()) if name == "all"]
     assert {sums.family for sums in told} == {"interaction", "embedding/query/small/3"}
     before, after = [sums for sums in told if sums.family == "interaction"]

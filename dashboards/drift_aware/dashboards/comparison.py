@@ -46,7 +46,8 @@ class Measure(Struct, kw_only=True, omit_defaults=False):
             not been fitted yet.
         cosine: one less the cosine of the angle between the mean embeddings.
         kl_chance: what of ``kl`` chance makes at most, at 99 of 100 looks; psi_chance alike.
-        cosine_chance: what chance makes of ``cosine`` on average.
+        cosine_chance: what chance makes of ``cosine`` on average. Where all may be chance, because there is
+            no unit or no direction, these three are None.
         score: how far beyond chance, in limits: 1 is at the limit of the settings.
     """
 
@@ -198,7 +199,7 @@ def _of_embeddings(family: str, now: Summary, then: Summary, limits: Limits) -> 
     current, before = now.mean_vector(), then.mean_vector()
     n, m = now.events * _units(now), then.events * _units(then)
     measure.cosine = classic.cosine_distance(current, before)
-    measure.cosine_chance = classic.cosine_noise(before, n, m)
+    measure.cosine_chance = _finite(classic.cosine_noise(before, n, m))
     if _scorers(now) & _scorers(then):
         _add_distances(measure, (_distances(now), _distances(then)), (_units(now), _units(then)), True)
     moved = _beyond(measure.cosine, measure.cosine_chance) or 0.0
@@ -213,8 +214,8 @@ def _add_distances(
     now, then = counts
     used = classic.bins_used(now, then)
     n, m = float(now.sum()) * units[0], float(then.sum()) * units[1]
-    measure.kl, measure.kl_chance = classic.kl(now, then), classic.kl_noise(used, n, m)
-    measure.psi, measure.psi_chance = classic.psi(now, then), classic.psi_noise(used, n, m)
+    measure.kl, measure.kl_chance = classic.kl(now, then), _finite(classic.kl_noise(used, n, m))
+    measure.psi, measure.psi_chance = classic.psi(now, then), _finite(classic.psi_noise(used, n, m))
     measure.ks = classic.ks(now, then) if ordered else None
 
 
@@ -263,7 +264,13 @@ def _fall(metric: Metric, now: Summary, then: Summary) -> float:
 
 
 def _beyond(value: float | None, chance: float | None) -> float | None:
-    return None if value is None or chance is None else max(0.0, value - chance)
+    if value is None:
+        return None
+    return 0.0 if chance is None else max(0.0, value - chance)
+
+
+def _finite(chance: float) -> float | None:
+    return chance if math.isfinite(chance) else None
 
 
 def _largest(found: Iterator[float | None]) -> float | None:
