@@ -96,7 +96,7 @@ def readings(start: int = NOON, **fields: Any) -> Readings:
 
 def day_sums(**fields: Any) -> DaySums:
     values: dict[str, Any] = {"segment": "all", "family": "interaction", "day": NOON - NOON % 86_400_000}
-    return DaySums(**({"until": NOON, "events": 7, "sums": b"sums"} | values | fields))
+    return DaySums(**(values | {"until": NOON, "events": 7, "sums": b"sums"} | fields))
 
 
 def publish(bootstrap: str, topic: str, values: Iterable[tuple[str, bytes]], form: str = ROWS) -> None:

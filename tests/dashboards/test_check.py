@@ -1,5 +1,6 @@
 """What is answered from the days in the record, on a real database."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -42,18 +43,18 @@ def put(
     """Write what a family had in a day, so many days ago."""
     at = datetime.combine(TODAY - timedelta(days=ago), time(23), UTC)
     row = DayRow((at.date() - date(1970, 1, 1)).days, round(at.timestamp() * 1000), summary.pack())
-    sums = rows.day_row(day_sums(segment, family, row), rows.Tally())
+    sums = rows.day_row(day_sums(segment, family, row), Counter())
     connection.execute(QUERIES["upsert_day_sums"], sums)
 
 
 def put_alert(connection: psycopg.Connection[Any], each: Alert) -> None:
-    connection.execute(QUERIES["upsert_drift_event"], rows.alert_row(each, rows.Tally()))
+    connection.execute(QUERIES["upsert_drift_event"], rows.alert_row(each, Counter()))
 
 
 def put_readings(connection: psycopg.Connection[Any], start: int, *each: Reading) -> None:
     pane = readings(start, readings=list(each))
-    connection.execute(QUERIES["upsert_pane_totals"], rows.totals_row(pane, rows.Tally()))
-    for row in rows.reading_rows(pane, rows.Tally()):
+    connection.execute(QUERIES["upsert_pane_totals"], rows.totals_row(pane, Counter()))
+    for row in rows.reading_rows(pane, Counter()):
         connection.execute(QUERIES["upsert_drift_metric"], row)
 
 

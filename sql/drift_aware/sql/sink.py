@@ -1,7 +1,7 @@
 """``persist``: everything that is published, into Postgres.
 
-Events become rows of the logs, readings of ``drift_metrics`` and ``pane_totals``, days of ``day_sums``, alerts
-of ``drift_events``.
+Events become rows of the logs, readings of ``drift_metrics`` and ``pane_totals``, alerts of ``drift_events``,
+sums of days of ``day_sums``.
 Nothing a publisher can send stops it: what cannot be read is skipped and counted (the worker dead-letters
 it), what Postgres cannot hold is amended or skipped, and counted.
 """
