@@ -11,11 +11,10 @@ import pytest
 
 from drift_aware.dashboards.check import DriftCheck, drift_check, drift_metrics
 from drift_aware.dashboards.overview import SegmentSummary, drift_summary
-from drift_aware.schema.alerts import Alert, Reading
+from drift_aware.schema.alerts import Alert, DaySums, Reading
 from drift_aware.schema.settings import Limits
 from drift_aware.sql import rows
 from drift_aware.sql.queries import QUERIES
-from drift_aware.streams.history import DayRow, day_sums
 from drift_aware.streams.summary import Summary
 from rig_events import alert, readings
 
@@ -41,10 +40,17 @@ def put(
     family: str = "evaluation",
 ) -> None:
     """Write what a family had in a day, so many days ago."""
-    at = datetime.combine(TODAY - timedelta(days=ago), time(23), UTC)
-    row = DayRow((at.date() - date(1970, 1, 1)).days, round(at.timestamp() * 1000), summary.pack())
-    sums = rows.day_row(day_sums(segment, family, row), Counter())
-    connection.execute(QUERIES["upsert_day_sums"], sums)
+    day = datetime.combine(TODAY - timedelta(days=ago), time(0), UTC)
+    begin = round(day.timestamp() * 1000)
+    sums = DaySums(
+        segment=segment,
+        family=family,
+        day=begin,
+        until=begin + 23 * 3_600_000,
+        events=summary.events,
+        sums=msgspec.msgpack.encode(summary.pack()),
+    )
+    connection.execute(QUERIES["upsert_day_sums"], rows.day_row(sums, Counter()))
 
 
 def put_alert(connection: psycopg.Connection[Any], each: Alert) -> None:

@@ -18,18 +18,18 @@ Rows of the table:
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from drift_aware.schema.alerts import Alert, Baseline, Reading, Readings
+from drift_aware.schema.alerts import Alert, Baseline, DaySums, Reading, Readings
 from drift_aware.schema.envelope import DeadLetter
 from drift_aware.schema.events import Kind
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import ALERTS, BASELINES, HISTORY, READINGS
 from drift_aware.streams.baseline import wanted
 from drift_aware.streams.budget import Books
-from drift_aware.streams.history import KEEP_SENT_SECONDS, TELL_MS, DayRow, History, day_sums
+from drift_aware.streams.history import Day, DayRow, Told
 from drift_aware.streams.labels import VERSION
 from drift_aware.streams.panes import END_OF_TIME, Clock, complete_until
 from drift_aware.streams.silence import fallen_silent, speaking_again
@@ -101,14 +101,12 @@ class _Segment:
         self.unmatched: Counter[str] = Counter()
         self.share = Share()
         self.silent: Alert | None = None
-        self.history = History()
-        self.untold: dict[str, None] = {}  # families whose day has changed since it was sent
 
 
 class _Partition:
     """What one partition has in memory, and what has changed in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.marks: Marks = {}
         self.complete = 0
         self.segments: dict[str, _Segment] = {}
@@ -118,9 +116,7 @@ class _Partition:
         self.rows: dict[bytes, bytes | None] = {}
         self.dirty: dict[str, None] = {}  # segments whose monitor row is due, in order
         self.outputs: list[Output] = []
-        self.untold: dict[str, None] = {}  # segments with a day that has changed since it was sent
-        self.told_at = 0  # the minute of event time in which days were sent
-        self.told: dict[bytes, float] = {}  # rows of days that are over, and when these were sent
+        self.history = Told(clock)
 
 
 class Detect:
@@ -146,12 +142,12 @@ class Detect:
 
     def restore(self, partition: int, rows: Iterable[tuple[bytes, bytes]], notes: dict[str, bytes]) -> None:
         """Take over a partition; remembered alerts, at their latest revision, and days count as unsent."""
-        state = self._partitions[partition] = _Partition()
+        state = self._partitions[partition] = _Partition(self._now)
         for note in notes.values():
             state.marks = _marks(note) if note else {}
         # What was complete is closed: the same watermark must not close more only because it comes again.
         state.complete = complete_until(state.marks, self._settings.kafka.partitions)
-        state.told_at = state.complete // TELL_MS
+        state.history.pass_time(state.complete)
         monitors: dict[str, MonitorRow] = {}
         stretches: dict[tuple[str, str], dict[int, StretchRow]] = defaultdict(dict)
         for key, value in rows:
@@ -167,7 +163,8 @@ class Detect:
                     at, family = rest[0].split("|", 1)
                     stretches[name, family][int(at)] = _stretch_row(value)
                 case "history":
-                    self._tell_over(state, name, rest[0].split("|", 1)[1], key, _day_row(value))
+                    _, family = rest[0].split("|", 1)
+                    state.history.restore_over(name, family, _day_row(value))
                 case _:
                     _restore_row(segment, what, rest[0], value)
         for name, row in monitors.items():
@@ -229,13 +226,14 @@ class Detect:
         state = self._partitions[partition]
         rows: list[Row] = [(key, value) for key, value in state.rows.items() if value is not None]
         rows += [
-            (_key(partition, name, "monitor"), _pack(_row(state.segments[name]))) for name in state.dirty
+            (_key(partition, name, "monitor"), _pack(_row(state.segments[name], state.history.rows(name))))
+            for name in state.dirty
         ]
         if state.books_changed:
             rows.append((_key(partition, "", "books"), _pack(state.books)))
             state.books_changed = False
         rows += [(key, None) for key, value in state.rows.items() if value is None]
-        changes = Changes(rows, state.outputs)
+        changes = Changes(rows, state.outputs + [_day_output(sums) for sums in state.history.news()])
         state.rows, state.dirty, state.outputs = {}, {}, []
         return changes
 
@@ -245,8 +243,7 @@ class Detect:
         if row.silent is not None:
             state.outputs.append(_alert_output(row.silent))
         segment.unmatched = Counter(row.unmatched)
-        segment.history = History(row.history)
-        state.outputs += _history_outputs(name, row.history)
+        state.history.restore(name, row.history)
         for family, watch_state in row.watches.items():
             baseline = segment.baselines.get(family)
             if watch_state.growing is not None:
@@ -311,7 +308,8 @@ class Detect:
             for name in sorted(state.segments):
                 if pane in state.segments[name].panes:
                     self._close_pane(state, partition, name, pane)
-        self._tell_days(state)
+        for day in state.history.pass_time(complete):
+            state.rows[_day_key(partition, day)] = None
 
     def _advance_books(self, state: _Partition, partition: int, pane: int) -> None:
         events: Counter[str] = Counter()
@@ -334,7 +332,8 @@ class Detect:
         state.dirty[name] = None
         state.rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
         families = _merged(sources.values())
-        self._remember(state, partition, name, pane, end, families)
+        for day, over in state.history.add(name, pane, end, families):
+            state.rows[_day_key(partition, day)] = _pack(over)
         units = _units(families)
         for family in units:
             if kind_of(family) != "embedding" and family not in segment.watches:
@@ -353,39 +352,6 @@ class Detect:
                 self._write_waiting(state, partition, name, family)
         totals = _events(sources)
         self._report(state, Readings(segment=name, start=pane, end=end, totals=totals, readings=readings))
-
-    def _remember(
-        self, state: _Partition, partition: int, name: str, start: int, end: int, families: Families
-    ) -> None:
-        """Put a closed pane into the history of its segment."""
-        segment = state.segments[name]
-        for family, over in segment.history.add(start, end, families):
-            key = _key(partition, name, "history", over.day, family)
-            state.rows[key] = _pack(over)
-            self._tell_over(state, name, family, key, over)
-        segment.untold.update((family, None) for family in families if not is_again(family))
-        state.untold[name] = None
-
-    def _tell_over(self, state: _Partition, name: str, family: str, key: bytes, over: DayRow) -> None:
-        """Send a day that is over; its row stays until the broker must have it."""
-        state.outputs += _history_outputs(name, {family: over})
-        state.told[key] = self._now()
-
-    def _tell_days(self, state: _Partition) -> None:
-        """Send the days that go on, once in a minute of event time: nobody looks at a week more often."""
-        minute = state.complete // TELL_MS
-        if minute == state.told_at:
-            return
-        state.told_at = minute
-        for name in state.untold:
-            segment = state.segments[name]
-            state.outputs += _history_outputs(name, segment.history.rows(segment.untold))
-            segment.untold.clear()
-        state.untold.clear()
-        now = self._now()
-        for key in [key for key, at in state.told.items() if now - at >= KEEP_SENT_SECONDS]:
-            del state.told[key]
-            state.rows[key] = None
 
     def _listen(self, state: _Partition, name: str, until: int) -> None:
         segment, minutes = state.segments[name], self._settings.no_data_minutes
@@ -562,7 +528,7 @@ def _events(sources: dict[str, Snapshot]) -> dict[str, int]:
     return dict(sorted(events.items()))
 
 
-def _row(segment: _Segment) -> MonitorRow:
+def _row(segment: _Segment, history: dict[str, DayRow]) -> MonitorRow:
     watches = {family: watch.state() for family, watch in segment.watches.items()}
     return MonitorRow(
         segment.closed_until,
@@ -570,7 +536,7 @@ def _row(segment: _Segment) -> MonitorRow:
         dict(segment.unmatched),
         segment.share,
         segment.silent,
-        history=segment.history.rows(),
+        history=history,
     )
 
 
@@ -583,11 +549,12 @@ def _alert_output(alert: Alert) -> Output:
     return Output(ALERTS.name, alert.segment.encode(), _json(alert))
 
 
-def _history_outputs(segment: str, days: Mapping[str, DayRow]) -> list[Output]:
-    told = [day_sums(segment, family, row) for family, row in days.items()]
-    return [
-        Output(HISTORY.name, f"{segment}|{each.family}|{each.day}".encode(), _json(each)) for each in told
-    ]
+def _day_output(sums: DaySums) -> Output:
+    return Output(HISTORY.name, f"{sums.segment}|{sums.family}|{sums.day}".encode(), _json(sums))
+
+
+def _day_key(partition: int, day: Day) -> bytes:
+    return _key(partition, day.segment, "history", day.day, day.family)
 
 
 def _key(partition: int, *parts: str | int) -> bytes:

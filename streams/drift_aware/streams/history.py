@@ -4,7 +4,9 @@ Every event of every closed pane counts here, with or without a baseline, whethe
 conversation. The days that detectors look at (``days``) are others: of units alone, since the baseline.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -71,13 +73,87 @@ class History:
             self._today[family] = day, end, sums
         return over
 
-    def rows(self, families: Iterable[str] | None = None) -> dict[str, DayRow]:
-        """The days that go on, to be kept or sent; of these families only."""
-        return {family: _row(*self._today[family]) for family in sorted(families or self._today)}
+    def rows(self) -> dict[str, DayRow]:
+        """The days that go on, to be kept."""
+        return {family: self.row(family) for family in sorted(self._today)}
+
+    def row(self, family: str) -> DayRow:
+        """The day that goes on in a family."""
+        return _row(*self._today[family])
 
 
-def day_sums(segment: str, family: str, row: DayRow) -> DaySums:
-    """What is told of a day."""
+class Day(NamedTuple):
+    """A day, counted since 1970, of one family of one segment."""
+
+    segment: str
+    day: int
+    family: str
+
+
+class Told:
+    """The histories of all segments of one partition, and what is told of them.
+
+    A day that goes on is told once in a minute of event time, a day that is over at once. What was told may
+    have died in a buffer: all that is restored is told again.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._now = clock
+        self._histories: defaultdict[str, History] = defaultdict(History)
+        self._changed: dict[tuple[str, str], None] = {}  # segment and family, in order
+        self._over: dict[Day, float] = {}  # when each was told
+        self._minute = 0
+        self._news: list[DaySums] = []
+
+    def restore(self, segment: str, rows: Mapping[str, DayRow]) -> None:
+        """Take back the days that went on in a segment."""
+        self._histories[segment] = History(rows)
+        self._news += [_day_sums(segment, family, row) for family, row in rows.items()]
+
+    def restore_over(self, segment: str, family: str, row: DayRow) -> None:
+        """Take back a day that is over."""
+        self._over[Day(segment, row.day, family)] = self._now()
+        self._news.append(_day_sums(segment, family, row))
+
+    def add(
+        self, segment: str, start: int, end: int, families: Mapping[str, Summary]
+    ) -> list[tuple[Day, DayRow]]:
+        """Take a closed pane in, as ``History.add``; the days that are over by it, which must be kept."""
+        over = self._histories[segment].add(start, end, families)
+        for family, row in over:
+            self.restore_over(segment, family, row)
+        self._changed.update(((segment, family), None) for family in families if not is_again(family))
+        return [(Day(segment, row.day, family), row) for family, row in over]
+
+    def pass_time(self, complete: int) -> list[Day]:
+        """Event time has come so far, milliseconds. The days that need not be kept any longer."""
+        minute = complete // TELL_MS
+        if minute == self._minute:
+            return []
+        self._minute = minute
+        for segment, family in self._changed:
+            self._news.append(_day_sums(segment, family, self._histories[segment].row(family)))
+        self._changed.clear()
+        now = self._now()
+        old = [day for day, told in self._over.items() if now - told >= KEEP_SENT_SECONDS]
+        for day in old:
+            del self._over[day]
+        return old
+
+    def rows(self, segment: str) -> dict[str, DayRow]:
+        """The days that go on in a segment, to be kept."""
+        return self._histories[segment].rows()
+
+    def news(self) -> list[DaySums]:
+        """What is to be sent since the last call."""
+        news, self._news = self._news, []
+        return news
+
+
+def _day_sums(segment: str, family: str, row: DayRow) -> DaySums:
     return DaySums(
         segment=segment,
         family=family,
