@@ -156,7 +156,7 @@ def cosine_noise(baseline_mean: Numbers, n: float, m: float) -> float:
         Infinity if there is no direction, or a side has no events.
 
     >>> round(cosine_noise(np.array([0.8, 0.0]), 100, 100), 5)
-    0.00563
+    0.00562
     """
     squared = float(baseline_mean @ baseline_mean)
     if not squared or not n or not m:
