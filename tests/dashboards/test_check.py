@@ -131,6 +131,7 @@ def test_the_summary_shows_every_segment_with_what_it_had_and_what_fires(
     put(connection, 6, graded(30, 3))
     put(connection, 7, graded(500, 0))
     put(connection, 2, graded(4, 1), segment="app=quiet")
+    put(connection, 1, Summary({"events": 3}), segment="app=quiet", family="embedding/query/m/2")
     put(connection, 9, graded(4, 1), segment="app=gone")
     put_alert(connection, alert(1, segment="all", severity="critical"))
     put_alert(connection, alert(2, segment="all", severity="critical"))
@@ -153,7 +154,7 @@ def test_the_summary_shows_every_segment_with_what_it_had_and_what_fires(
     assert (whole.readings, whole.firing) == ({"firing": 1, "ok": 2}, ["refusal_rate"])
     assert whole.readings_until == datetime.fromtimestamp(1_773_500_020, UTC)
     assert gone == SegmentSummary(segment="app=gone", open_alerts={"info": 1})
-    assert (quiet.latest_day, quiet.events_today) == (date(2026, 3, 13), {})
+    assert (quiet.latest_day, quiet.events_today, quiet.values) == (date(2026, 3, 14), {}, {})
 
 
 def test_today_is_the_present_day_unless_another_is_named(connection: psycopg.Connection[Any]) -> None:

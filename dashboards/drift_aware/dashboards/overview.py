@@ -69,14 +69,14 @@ def _of(segments: dict[str, SegmentSummary], name: str) -> SegmentSummary:
 
 
 def _add_events(connection: Connection, segments: dict[str, SegmentSummary], week: dict[str, date]) -> None:
-    for name, family, events, on_last in connection.execute(QUERIES["events_by_segment"], week):
+    for name, family, events, on_last, latest_day in connection.execute(QUERIES["events_by_segment"], week):
         found = _of(segments, name)
         found.events_week[family] = events
         if on_last:
             found.events_today[family] = on_last
+        found.latest_day = max(latest_day, found.latest_day or latest_day)
     latest: defaultdict[str, dict[str, Summary]] = defaultdict(dict)
-    for name, day, family, sums in connection.execute(QUERIES["latest_days"], week):
-        _of(segments, name).latest_day = day
+    for name, family, sums in connection.execute(QUERIES["latest_days"], week):
         latest[name][family] = unpacked(sums)
     for name, families in latest.items():
         segments[name].values = values(families)

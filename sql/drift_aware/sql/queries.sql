@@ -118,17 +118,21 @@ WHERE segment = %(segment)s AND day BETWEEN %(first)s AND %(last)s
 ORDER BY day, family
 
 -- name: events_by_segment
--- How many events each family of each segment had in some days, and on the last of them.
+-- How many events each family of each segment had in some days, and on the last of them; its latest day.
 SELECT
-    segment, family, sum(events)::bigint, (coalesce(sum(events) FILTER (WHERE day = %(last)s), 0))::bigint
+    segment,
+    family,
+    sum(events)::bigint,
+    coalesce(sum(events) FILTER (WHERE day = %(last)s), 0)::bigint,
+    max(day)
 FROM day_sums
 WHERE day BETWEEN %(first)s AND %(last)s
 GROUP BY segment, family
 ORDER BY segment, family
 
 -- name: latest_days
--- The sums of each segment's latest day among some days.
-SELECT segment, day, family, sums
+-- The sums of each segment's latest day among some days, without embeddings, which have no rates.
+SELECT segment, family, sums
 FROM day_sums
 JOIN (
     SELECT segment, max(day) AS day
@@ -136,6 +140,7 @@ JOIN (
     WHERE day BETWEEN %(first)s AND %(last)s
     GROUP BY segment
 ) AS latest USING (segment, day)
+WHERE family NOT LIKE 'embedding/%%'
 ORDER BY segment, family
 
 -- name: open_alerts

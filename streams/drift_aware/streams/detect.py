@@ -164,7 +164,7 @@ class Detect:
                     stretches[name, family][int(at)] = _stretch_row(value)
                 case "history":
                     _, family = rest[0].split("|", 1)
-                    state.history.restore_over(name, family, _day_row(value))
+                    state.history.end(name, family, _day_row(value))
                 case _:
                     _restore_row(segment, what, rest[0], value)
         for name, row in monitors.items():

@@ -113,8 +113,8 @@ class Told:
         self._histories[segment] = History(rows)
         self._news += [_day_sums(segment, family, row) for family, row in rows.items()]
 
-    def restore_over(self, segment: str, family: str, row: DayRow) -> None:
-        """Take back a day that is over."""
+    def end(self, segment: str, family: str, row: DayRow) -> None:
+        """A day is over, or was when the process died: tell it."""
         self._over[Day(segment, row.day, family)] = self._now()
         self._news.append(_day_sums(segment, family, row))
 
@@ -124,7 +124,7 @@ class Told:
         """Take a closed pane in, as ``History.add``; the days that are over by it, which must be kept."""
         over = self._histories[segment].add(start, end, families)
         for family, row in over:
-            self.restore_over(segment, family, row)
+            self.end(segment, family, row)
         self._changed.update(((segment, family), None) for family in families if not is_again(family))
         return [(Day(segment, row.day, family), row) for family, row in over]
 
