@@ -20,6 +20,7 @@ TABLES = {
     "documents",
     "action_log",
     "kafka_offset",
+    "retention",
     "schema_migration",
 }
 ONE = Migration(1, "one", "CREATE TABLE one (a int); INSERT INTO one VALUES (1)")
