@@ -260,4 +260,7 @@ def _record(message: Message) -> Record:
 def _text(error: Exception) -> str:
     """One line; psycopg adds the context of the server on further ones."""
     lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+    line = lines[0] if lines else type(error).__name__
+    if isinstance(error, psycopg.errors.DiskFull):
+        return f"the disk of the database is full, make room or set `retention` to keep less: {line}"
+    return line
