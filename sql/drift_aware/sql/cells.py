@@ -19,7 +19,7 @@ MAX_BIGINT = 2**63 - 1
 Change = Literal["nul_removed", "clipped", "out_of_range"]
 Tally = Counter[Change]
 
-_LITTLE_ENDIAN = {"float16": np.dtype("<f2"), "float32": np.dtype("<f4")}
+_LITTLE_ENDIAN: Mapping[str, np.dtype[Any]] = {"float16": np.dtype("<f2"), "float32": np.dtype("<f4")}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

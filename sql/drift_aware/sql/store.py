@@ -62,8 +62,8 @@ def _advice(text: str) -> str:
     """What to do about a connection that failed; the server and libpq say it in words only."""
     if "certificate" in text:
         return "check sslrootcert and the host in DATABASE_URL: the server is not who it should be"
-    if "FATAL" in text:
-        return "the server runs: check user, password and database in DATABASE_URL"
+    if "authentication failed" in text or "does not exist" in text:
+        return "the server runs, so check user, password and database in DATABASE_URL"
     return "check DATABASE_URL and that the server runs"
 
 
