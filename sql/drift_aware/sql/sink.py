@@ -12,10 +12,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+import msgspec
 import psycopg
 import structlog
 from pgvector.psycopg import register_vector
 from psycopg.sql import SQL, Identifier
+from psycopg.types.json import set_json_dumps
 
 from drift_aware.schema.settings import Retention
 from drift_aware.schema.topics import ALERTS, READINGS, SOURCES
@@ -111,6 +113,7 @@ class Sink:
         """See that there are tables for what may come."""
         if connection is not self._connection:
             register_vector(connection)
+            set_json_dumps(msgspec.json.encode, connection)
             self._connection = connection
         self._upkeep.due(connection)
 
