@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from confluent_kafka import Producer
 
-from drift_aware.schema.alerts import Alert, Reading, Readings, Window
+from drift_aware.schema.alerts import Alert, DaySums, Reading, Readings, Window
 from drift_aware.schema.envelope import ROWS
 from drift_aware.schema.events import Embedding, Evaluation, Feedback, Interaction
 
@@ -98,6 +98,11 @@ def readings(start: int = NOON, **fields: Any) -> Readings:
     reading = Reading(metric="refusal_rate", detector="evidence", state="ok", events=50, current=0.03)
     values: dict[str, Any] = {"segment": "all", "totals": {"interactions": 50}, "readings": [reading]}
     return Readings(start=start, end=start + 10_000, **(values | fields))
+
+
+def day_sums(**fields: Any) -> DaySums:
+    values: dict[str, Any] = {"segment": "all", "family": "interaction", "day": NOON - NOON % 86_400_000}
+    return DaySums(**(values | {"until": NOON, "events": 7, "sums": b"sums"} | fields))
 
 
 def publish(bootstrap: str, topic: str, values: Iterable[tuple[str, bytes]], form: str = ROWS) -> None:

@@ -25,6 +25,7 @@ class Row:
         turns: events of a conversation; 1 for events without a session.
         micros: what an event costs the worker, roughly: decides how many there are.
         peers: whether the others are measured too.
+        labelled: whether interactions carry their labels, or the worker has to give them.
         rate: events in a second of event time.
         settings: of the worker, where they are not its own defaults.
     """
@@ -37,6 +38,7 @@ class Row:
     turns: int = 1
     micros: float = 15.0
     peers: bool = False
+    labelled: bool = True
     rate: int = EVENTS_A_SECOND
     settings: dict[str, Any] = field(default_factory=dict, hash=False)
 
@@ -71,6 +73,7 @@ ROWS = [
     Row("interactions, 50 a record", kind="interaction", micros=12, peers=True),
     Row("interactions, 1 a record", kind="interaction", packed=1, micros=80),
     Row("interactions, 50 a record, conversations of 4", kind="interaction", turns=4, micros=20),
+    Row("interactions, 50 a record, no labels given", kind="interaction", labelled=False, micros=20),
 ]
 QUICK = [ROWS[0], ROWS[2]]
 # As long as SUMMARISE keeps panes, and sparse, so that it does not take long.

@@ -26,7 +26,7 @@ from drift_aware.sql.sink import Sink
 from drift_aware.sql.store import Connection
 from drift_aware.sql.work import Record
 from rig.postgres import fresh_database
-from rig_events import NOON, alert, embedding, evaluation, feedback, interaction, readings
+from rig_events import NOON, alert, day_sums, embedding, evaluation, feedback, interaction, readings
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 KEEP = Retention(automatic=False)
@@ -76,7 +76,7 @@ def desk(connection: Connection) -> Iterator[Desk]:
 
 
 INTERACTIONS, EMBEDDINGS = "drift.interactions.v1", "drift.embeddings.v1"
-ALERTS, READINGS = "drift.alerts.v1", "drift.readings.v1"
+ALERTS, READINGS, HISTORY = "drift.alerts.v1", "drift.readings.v1", "drift.history.v1"
 
 
 @pytest.mark.parametrize(
@@ -245,6 +245,33 @@ def test_a_pane_of_readings_becomes_one_row_each_and_the_last_word_wins(desk: De
     assert [row["totals"] for row in desk.rows("pane_totals")] == [{"interactions": 50}, {"interactions": 60}]
 
 
+def test_of_a_day_the_sums_at_the_latest_event_time_are_kept(desk: Desk) -> None:
+    early, late = (
+        day_sums(until=NOON, events=7, sums=b"7"),
+        day_sums(until=NOON + 60_000, events=9, sums=b"9"),
+    )
+    other = [day_sums(segment="app=shop"), day_sums(family="feedback"), day_sums(day=NOON - 86_400_000)]
+    desk.put(HISTORY, *(msgspec.json.encode(each) for each in (early, late, early, *other)))
+    desk.put(HISTORY, msgspec.json.encode(early), msgspec.json.encode(late))
+    rows = desk.rows("day_sums")
+    assert len(rows) == 4
+    [row] = [row for row in rows if row["sums"] == b"9"]
+    assert row == {
+        "segment": "all",
+        "family": "interaction",
+        "day": NOW.date(),
+        "until": datetime.fromtimestamp((NOON + 60_000) / 1000, UTC),
+        "events": 9,
+        "sums": b"9",
+    }
+
+
+def test_a_day_that_is_none_is_skipped_and_counted(desk: Desk) -> None:
+    desk.put(HISTORY, msgspec.json.encode(day_sums(day=10**17)), msgspec.json.encode(day_sums()))
+    assert len(desk.rows("day_sums")) == 1
+    assert desk.counted("skipped", topic=HISTORY, reason="bad_timestamp") == 1
+
+
 def test_nothing_is_counted_before_it_is_committed(desk: Desk) -> None:
     with desk.connection.transaction(force_rollback=True):
         desk.sink.handle(desk.connection, [Record(INTERACTIONS, 0, 0, encode_rows([interaction(1)]), ROWS)])
@@ -269,6 +296,7 @@ ANYTHING = st.binary(max_size=200) | st.builds(
             encode_columns([embedding(1), embedding(2)]),
             msgspec.json.encode(alert(1)),
             msgspec.json.encode(readings()),
+            msgspec.json.encode(day_sums()),
         ]
     ),
     st.integers(0, 300),
@@ -277,7 +305,7 @@ ANYTHING = st.binary(max_size=200) | st.builds(
 
 
 @given(
-    st.sampled_from([*(topic.name for topic in SOURCES.values()), ALERTS, READINGS]),
+    st.sampled_from([*(topic.name for topic in SOURCES.values()), ALERTS, READINGS, HISTORY]),
     ANYTHING,
     st.sampled_from([ROWS, COLUMNS, "text/plain"]),
 )

@@ -1,4 +1,4 @@
-"""Whatever happens to the two stages, the counts and the alerts are those of one clean pass."""
+"""Whatever happens to the two stages, counts, alerts and the sums of days are those of one clean pass."""
 
 import struct
 from collections import Counter
@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from drift_aware.schema.alerts import Alert
+from drift_aware.schema.alerts import Alert, DaySums
 from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_rows
 from drift_aware.schema.events import Embedding, Event, Interaction
 from drift_aware.schema.settings import Settings
-from drift_aware.schema.topics import ALERTS, EMBEDDINGS, INTERACTIONS, SOURCES, SUMMARIES
+from drift_aware.schema.topics import ALERTS, EMBEDDINGS, HISTORY, INTERACTIONS, SOURCES, SUMMARIES
 from drift_aware.streams.collector import Collector
 from drift_aware.streams.detect import Detect
 from drift_aware.streams.labels import label
@@ -29,6 +29,9 @@ from rig.rim import Rim, Topics
 from rig_events import NOON, embedding, interaction
 
 SECONDS = 60
+MIDNIGHT = 40
+# The minute goes from one day into the next.
+BEGIN = NOON + 43_200_000 - MIDNIGHT * 1000
 CHANGE_AT = 30
 PER_SECOND = 12
 SOURCE_PARTITIONS = 3
@@ -40,7 +43,7 @@ def traffic(seed: int = 5) -> list[Event]:
     events: list[Event] = []
     for number in range(SECONDS * PER_SECOND):
         after = number >= CHANGE_AT * PER_SECOND
-        ts = NOON + number * 1000 // PER_SECOND
+        ts = BEGIN + number * 1000 // PER_SECOND
         refusal = after and random.random() < 0.35
         model = random.choice(["large", "small"])
         session = f"s{number // 40}" if number % 10 == 0 else None
@@ -76,7 +79,9 @@ class Chain:
         sources = [(topic.name, each) for topic in (INTERACTIONS, EMBEDDINGS) for each in range(partitions)]
         self.first = Rim(self._summarise, self.topics, sources)
         self.second = Rim(
-            Detect(self._settings), self.topics, [(SUMMARIES.name, each) for each in range(partitions)]
+            Detect(self._settings, clock=lambda: 0.0),
+            self.topics,
+            [(SUMMARIES.name, each) for each in range(partitions)],
         )
 
     def _publish(self, events: Sequence[Event], per_record: int) -> None:
@@ -160,6 +165,17 @@ class Chain:
                     found[alert.id] = alert
         return found
 
+    def history(self) -> dict[tuple[str, str, int], DaySums]:
+        """The sums of every day, as far as they were told."""
+        found: dict[tuple[str, str, int], DaySums] = {}
+        for output in self.second.sent:
+            if output.topic == HISTORY.name:
+                sums = msgspec.json.decode(output.value, type=DaySums)
+                key = sums.segment, sums.family, sums.day
+                if key not in found or found[key].until <= sums.until:
+                    found[key] = sums
+        return found
+
 
 def as_bytes(event: Embedding) -> bytes:
     assert isinstance(event.vector, list)
@@ -238,10 +254,11 @@ class Life(RuleBasedStateMachine):
             self.chain.finish()
             assert self.chain.totals() == CLEAN.totals()
             assert self.chain.alerts() == CLEAN.alerts()
+            assert self.chain.history() == CLEAN.history()
 
 
 Life.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-test_whatever_happens_counts_and_alerts_are_those_of_one_clean_pass = Life.TestCase
+test_whatever_happens_counts_alerts_and_days_are_those_of_one_clean_pass = Life.TestCase
 
 
 def test_a_clean_pass_finds_what_happened() -> None:
@@ -255,9 +272,22 @@ def test_a_clean_pass_finds_what_happened() -> None:
         "refusal_rate": 2,
         "query_embedding": 2,
     }
-    onsets = [alert.onset // 1000 - NOON // 1000 for alert in CLEAN.alerts().values() if alert.paging]
+    onsets = [alert.onset // 1000 - BEGIN // 1000 for alert in CLEAN.alerts().values() if alert.paging]
     assert all(abs(onset - CHANGE_AT) <= 2 for onset in onsets)
     assert CLEAN.first.dead == []
+
+
+def test_a_clean_pass_tells_what_each_day_had() -> None:
+    events = [event for event in traffic() if isinstance(event, Interaction)]
+    first = events[: MIDNIGHT * PER_SECOND]
+    told = [sums for (name, _, _), sums in sorted(CLEAN.history().items()) if name == "all"]
+    assert {sums.family for sums in told} == {"interaction", "embedding/query/small/3"}
+    before, after = [sums for sums in told if sums.family == "interaction"]
+    assert (before.events, after.events) == (len(first), len(events) - len(first))
+    counts = msgspec.msgpack.decode(before.sums, type=Packed).counts
+    assert counts["refusals"] == sum(bool(event.refusal) for event in first)
+    sessions = {event.session_id for event in first if event.session_id is not None}
+    assert counts["again"] == sum(event.session_id is not None for event in first) - len(sessions)
 
 
 @settings(max_examples=12, deadline=None)
@@ -269,4 +299,5 @@ def test_one_four_and_sixteen_partitions_give_the_same_sums_and_alerts(
     assert chain.totals() == other.totals()
     assert chain.summaries() == other.summaries()
     assert chain.alerts() == other.alerts()
+    assert chain.history() == other.history()
     assert other.alerts()

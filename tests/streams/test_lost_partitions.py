@@ -7,7 +7,7 @@ from typing import Any
 from faust.types import TP
 
 from drift_aware.schema.topics import FEEDBACK
-from drift_aware.streams.cursor import CommittingThread, Cursor
+from drift_aware.streams.cursor import BrokerThread, Cursor
 
 
 def test_a_partition_that_is_gone_is_not_caught_up() -> None:
@@ -22,7 +22,7 @@ def test_a_partition_that_is_gone_is_not_caught_up() -> None:
 
 
 def test_a_commit_of_which_nothing_is_left_is_none() -> None:
-    class Reassigned(CommittingThread):
+    class Reassigned(BrokerThread):
         def __init__(self) -> None:
             pass  # there is no broker
 

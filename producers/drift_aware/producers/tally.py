@@ -71,7 +71,7 @@ class Tally:
         # Reentrant, because a signal handler may publish in the middle of a count.
         self._lock = threading.RLock()
         self._dropped: Counter[Reason] = Counter()
-        self._unreported: Counter[Reason] = Counter()
+        self._reported: Counter[Reason] = Counter()
         self._why = ""
         self._logged_at = float("-inf")
 
@@ -79,8 +79,8 @@ class Tally:
         """Count lost events; ``why`` goes to the log, as the last of its kind before the next line."""
         with self._lock:
             self._dropped[reason] += events
-            self._unreported[reason] += events
-            self._why = why or self._why
+            if why:
+                self._why = why
 
     def note(self, why: str) -> None:
         """Remember what Kafka complains of, for the next line of log."""
@@ -101,11 +101,12 @@ class Tally:
         """
         with self._lock:
             now = self._clock()
-            if not self._unreported or (now - self._logged_at < _LOG_SECONDS and not even_now):
+            unreported = self._dropped - self._reported
+            if not unreported or (now - self._logged_at < _LOG_SECONDS and not even_now):
                 return
-            counts = ", ".join(f"{reason} {count}" for reason, count in self._unreported.most_common())
-            total, why = self._unreported.total(), self._why
-            self._unreported.clear()
+            counts = ", ".join(f"{reason} {count}" for reason, count in unreported.most_common())
+            total, why = unreported.total(), self._why
+            self._reported = self._dropped.copy()
             self._logged_at, self._why = now, ""
         with suppress(Exception):  # a handler of the application's may raise
             self._log.warning("dropped %d events (%s)%s", total, counts, f": {why}" if why else "")

@@ -1,4 +1,4 @@
-"""What the worker and its consumers say: readings, alerts, actions and baselines.
+"""What the worker and its consumers say: readings, alerts, actions, baselines and the sums of days.
 
 All of them are JSON on the wire, one object per record.
 """
@@ -148,6 +148,28 @@ class Baseline(Struct, kw_only=True, omit_defaults=False):
     seed: int
     summary: bytes
     reference: bytes = b""
+
+
+class DaySums(Struct, kw_only=True, omit_defaults=False):
+    """What one family of events of a segment had in one UTC day so far; late events are not in it.
+
+    Cumulative: one with a later ``until`` replaces those before it, and one that comes twice changes nothing.
+
+    Attributes:
+        family: as in ``Baseline``.
+        day: when the day begins, milliseconds.
+        until: event time up to which panes are in it, milliseconds.
+        events: how many, all of every conversation.
+        sums: their sums (streams.summary) without examples, msgpack; the count ``again`` says how many of the
+            events do not open a conversation.
+    """
+
+    segment: str
+    family: str
+    day: int
+    until: int
+    events: int
+    sums: bytes
 
 
 class Action(Struct, kw_only=True, omit_defaults=False):

@@ -28,6 +28,7 @@ WIRE_TYPES: Mapping[str, type[msgspec.Struct]] = {
     "alert": alerts.Alert,
     "readings": alerts.Readings,
     "baseline": alerts.Baseline,
+    "day_sums": alerts.DaySums,
     "action": alerts.Action,
 }
 

@@ -59,6 +59,7 @@ EVALUATIONS = Topic("drift.evaluations.v1", "run_id")
 SUMMARIES = Topic("drift.summaries.v1", "segment", retention_ms=3 * _DAY_MS, max_message_bytes=LARGEST_BYTES)
 BASELINES = Topic("drift.baselines.v1", "segment|family", "compact", max_message_bytes=LARGEST_BYTES)
 READINGS = Topic("drift.readings.v1", "segment", retention_ms=30 * _DAY_MS)
+HISTORY = Topic("drift.history.v1", "segment|family|day", "compact", max_message_bytes=LARGEST_BYTES)
 ALERTS = Topic("drift.alerts.v1", "segment", retention_ms=90 * _DAY_MS)
 ACTIONS = Topic("drift.actions.v1", "alert id", retention_ms=90 * _DAY_MS)
 REPLAYS = Topic("drift.replays.v1", "id of the dead letter", "compact")
@@ -88,6 +89,7 @@ TOPICS: tuple[Topic, ...] = (
     dead_letters(SUMMARIES),
     BASELINES,
     READINGS,
+    HISTORY,
     ALERTS,
     ACTIONS,
     REPLAYS,

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from drift_aware.schema.alerts import Alert, Readings
+from drift_aware.schema.alerts import Alert, DaySums, Readings
 from drift_aware.schema.envelope import decode
 from drift_aware.schema.errors import BadEvent
 from drift_aware.schema.events import Embedding, Kind
-from drift_aware.schema.topics import ALERTS, READINGS, SOURCES
+from drift_aware.schema.topics import ALERTS, HISTORY, READINGS, SOURCES
 from drift_aware.sql import rows
 from drift_aware.sql.cells import Tally
 from drift_aware.sql.partitions import Days
@@ -21,6 +21,7 @@ from drift_aware.sql.work import Record
 _KINDS: dict[str, Kind] = {topic.name: kind for kind, topic in SOURCES.items()}
 _alerts = msgspec.json.Decoder(Alert)
 _readings = msgspec.json.Decoder(Readings)
+_day_sums = msgspec.json.Decoder(DaySums)
 T = TypeVar("T")
 
 
@@ -54,7 +55,7 @@ def sort(records: Iterable[Record], days: Days) -> Batch:
     """Read the records; what cannot be read is counted in ``skipped``.
 
     Args:
-        records: of the source topics, readings and alerts.
+        records: of the source topics, readings, sums of days and alerts.
         days: those that have partitions.
     """
     batch = Batch()
@@ -64,6 +65,8 @@ def sort(records: Iterable[Record], days: Days) -> Batch:
                 _sort_alert(record, batch)
             elif record.topic == READINGS.name:
                 _sort_readings(record, batch)
+            elif record.topic == HISTORY.name:
+                _sort_day(record, batch)
             else:
                 _sort_events(_KINDS[record.topic], record, batch, days)
         except BadEvent as error:
@@ -99,6 +102,10 @@ def _sort_readings(record: Record, batch: Batch) -> None:
     pane = _decoded(_readings, record)
     batch.add("pane_totals", [rows.totals_row(pane, batch.tally)])
     batch.add("drift_metrics", rows.reading_rows(pane, batch.tally))
+
+
+def _sort_day(record: Record, batch: Batch) -> None:
+    batch.add("day_sums", [rows.day_row(_decoded(_day_sums, record), batch.tally)])
 
 
 def read_alert(record: Record) -> Alert:

@@ -102,6 +102,60 @@ INSERT INTO pane_totals (segment, pane_start, pane_end, totals)
 VALUES (%(segment)s, %(pane_start)s, %(pane_end)s, %(totals)s)
 ON CONFLICT (segment, pane_start) DO UPDATE SET pane_end = excluded.pane_end, totals = excluded.totals
 
+-- name: upsert_day_sums
+-- The sums of a day at a later event time than any seen; the same or earlier ones change nothing.
+INSERT INTO day_sums (segment, family, day, until, events, sums)
+VALUES (%(segment)s, %(family)s, %(day)s, %(until)s, %(events)s, %(sums)s)
+ON CONFLICT (segment, family, day) DO UPDATE SET
+    until = excluded.until, events = excluded.events, sums = excluded.sums
+WHERE day_sums.until < excluded.until
+
+-- name: days_of_segment
+-- The sums of some days of one segment; by the primary key, so that it reads no other segment's rows.
+SELECT day, family, until, sums
+FROM day_sums
+WHERE segment = %(segment)s AND day BETWEEN %(first)s AND %(last)s
+ORDER BY day, family
+
+-- name: events_by_segment
+-- How many events each family of each segment had in some days, and on the last of them.
+SELECT
+    segment, family, sum(events)::bigint, (coalesce(sum(events) FILTER (WHERE day = %(last)s), 0))::bigint
+FROM day_sums
+WHERE day BETWEEN %(first)s AND %(last)s
+GROUP BY segment, family
+ORDER BY segment, family
+
+-- name: latest_days
+-- The sums of each segment's latest day among some days.
+SELECT segment, day, family, sums
+FROM day_sums
+JOIN (
+    SELECT segment, max(day) AS day
+    FROM day_sums
+    WHERE day BETWEEN %(first)s AND %(last)s
+    GROUP BY segment
+) AS latest USING (segment, day)
+ORDER BY segment, family
+
+-- name: open_alerts
+-- How many alerts fire, by segment and severity.
+SELECT segment, severity, count(*) FROM drift_events WHERE status = 'firing' GROUP BY segment, severity
+
+-- name: latest_readings
+-- The readings of the latest pane of each segment named.
+SELECT latest.segment, latest.pane_end, drift_metrics.metric, drift_metrics.state
+FROM unnest(%(segments)s::text[]) AS asked (name)
+CROSS JOIN LATERAL (
+    SELECT segment, pane_start, pane_end
+    FROM pane_totals
+    WHERE segment = asked.name
+    ORDER BY pane_start DESC
+    LIMIT 1
+) AS latest
+JOIN drift_metrics USING (segment, pane_start)
+ORDER BY latest.segment, drift_metrics.metric, drift_metrics.detector
+
 -- name: lock_partitions
 -- One process at a time makes partitions; the others find them made.
 SELECT pg_advisory_xact_lock(hashtextextended('drift-aware partitions', 0))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from psycopg.types.json import Jsonb
 
-from drift_aware.schema.alerts import Alert, Readings
+from drift_aware.schema.alerts import Alert, DaySums, Readings
 from drift_aware.schema.events import Embedding, Event, Interaction, Kind
 from drift_aware.sql import cells
 from drift_aware.sql.cells import Tally
@@ -229,4 +229,20 @@ def totals_row(pane: Readings, tally: Tally) -> dict[str, Any]:
         "pane_start": cells.moment(pane.start),
         "pane_end": cells.moment(pane.end),
         "totals": Jsonb(cells.document(pane.totals, tally)),
+    }
+
+
+def day_row(sums: DaySums, tally: Tally) -> dict[str, Any]:
+    """The parameters of ``upsert_day_sums``.
+
+    Raises:
+        BadEvent: a time in it is none.
+    """
+    return {
+        "segment": cells.text(sums.segment, tally),
+        "family": cells.text(sums.family, tally),
+        "day": cells.moment(sums.day).date(),
+        "until": cells.moment(sums.until),
+        "events": cells.integer(sums.events, tally),
+        "sums": sums.sums,
     }

@@ -141,6 +141,29 @@ def cosine_distance(a: Numbers, b: Numbers) -> float:
     return min(2.0, float(np.sum(np.square(first - second))) / 2)
 
 
+def cosine_noise(baseline_mean: Numbers, n: float, m: float) -> float:
+    """What chance makes of ``cosine_distance`` on average, between mean unit vectors of one traffic.
+
+    The sampling error of a mean over n unit vectors with mean m has squared length (1 - |m|^2)/n, which makes
+    an expected distance of half of it over |m|^2; both samples add theirs.
+
+    Args:
+        baseline_mean: shape (d,), of length up to 1.
+        n: events of one side.
+        m: events of the other.
+
+    Returns:
+        Infinity if there is no direction, or a side has no events.
+
+    >>> round(cosine_noise(np.array([0.8, 0.0]), 100, 100), 5)
+    0.00562
+    """
+    squared = float(baseline_mean @ baseline_mean)
+    if not squared or not n or not m:
+        return math.inf
+    return (1 - squared) / squared / 2 * (1 / n + 1 / m)
+
+
 def euclidean_distance(a: Numbers, b: Numbers) -> float:
     """Length of the difference of two mean vectors, each of shape (d,); 0.0 if either is not finite.
 

@@ -4,7 +4,7 @@ Events come in groups, one for each segment and pane. A column is added up group
 an event costs hardly depends on how many groups there are. All sums are of whole numbers: exact in any order.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -109,11 +109,13 @@ class _Columns(NamedTuple):
         counts: name to what each event adds, shape (n,).
         places: histogram to the bin of each event, shape (n,), negative if it has none.
         ids: of the interactions they are about; empty where they are about none.
+        marks: what is wrong with each, as a sum of MARKS, shape (n,).
     """
 
     counts: dict[str, Ints]
     places: dict[str, Ints]
     ids: list[str]
+    marks: Ints
 
 
 class Batch:
@@ -152,6 +154,7 @@ class Batch:
         return made
 
     def _add_examples(self, made: Sequence[Summary], groups: Groups, scores: Scores | None) -> None:
+        columns = self._columns
         for at in groups.smallest(self._hashes, EXAMPLES).tolist():
             if self._hashes[at] == _NO_ID:
                 continue
@@ -160,11 +163,11 @@ class Batch:
                 self._words[at] = words_of(event.user_query) if isinstance(event, Interaction) else ""
             example = Example(
                 int(self._hashes[at]),
-                self._columns.ids[at],
+                columns.ids[at],
                 self._words[at],
                 int(scores.cluster[at]) if scores is not None else -1,
                 int(scores.novelty[at]) if scores is not None else -1,
-                _marks(event),
+                int(columns.marks[at]),
             )
             made[int(groups.codes[at])].examples.add(example)
         for summary in made:
@@ -231,19 +234,6 @@ def _hash(name: str) -> int:
     return crc32(name.encode("utf-8", "surrogatepass")) if name else _NO_ID
 
 
-def _marks(event: Event) -> int:
-    wrong: dict[str, object] = {}
-    match event:
-        case Interaction():
-            toxic = event.toxicity is not None and event.toxicity >= TOXIC_FROM
-            wrong = {"refusals": event.refusal, "toxic": toxic, "errors": event.error}
-        case Feedback():
-            stars = rating(event)
-            unhappy = stars is not None and stars < _UNHAPPY
-            wrong = {"rating": unhappy, "tasks": event.task_success is False}
-    return sum(MARKS[name] for name, is_so in wrong.items() if is_so)
-
-
 def _numbers(values: Sequence[float | None]) -> Floats:
     """NaN where there is none."""
     return np.array(values, np.float64)
@@ -264,6 +254,11 @@ def _half_octaves(numbers: Floats) -> Ints:
     places = 2 * (exponent - 1) + (mantissa >= 0.75)  # the second highest bit
     places = np.minimum(np.where(exponent < 2, exponent, places), bins.OCTAVE_BINS - 1)
     return np.where(np.isnan(numbers), -1, places).astype(np.int64)
+
+
+def _marks(wrong: Mapping[str, Ints | NDArray[np.bool_]]) -> Ints:
+    marked: Ints = np.stack([MARKS[name] * (column != 0) for name, column in wrong.items()]).sum(axis=0)
+    return marked
 
 
 def _classes(names: Sequence[str | None]) -> Ints:
@@ -309,7 +304,8 @@ def _interactions(events: Sequence[Interaction]) -> _Columns:
         "cost": _half_octaves(cost * 1e6),
         "intent": intent,
     }
-    return _Columns(counts, places, [event.id[:_LONGEST_ID] for event in events])
+    wrong = {name: counts[name] for name in ("refusals", "toxic", "errors")}
+    return _Columns(counts, places, [event.id[:_LONGEST_ID] for event in events], _marks(wrong))
 
 
 def _feedback(events: Sequence[Feedback]) -> _Columns:
@@ -325,7 +321,8 @@ def _feedback(events: Sequence[Feedback]) -> _Columns:
     }
     nearest = np.clip(_whole(stars), 1, bins.RATING_BINS) - 1
     places = {"rating": np.where(np.isnan(stars), -1, nearest)}
-    return _Columns(counts, places, [event.interaction_id[:_LONGEST_ID] for event in events])
+    wrong = {"rating": stars < _UNHAPPY, "tasks": tasks == 0}
+    return _Columns(counts, places, [event.interaction_id[:_LONGEST_ID] for event in events], _marks(wrong))
 
 
 def _evaluations(events: Sequence[Evaluation]) -> _Columns:
@@ -346,11 +343,12 @@ def _evaluations(events: Sequence[Evaluation]) -> _Columns:
         "predicted": np.where(both, predicted, -1),
         "matched": np.where(same, expected, -1),
     }
-    return _Columns(counts, places, [""] * len(events))
+    return _Columns(counts, places, [""] * len(events), np.zeros(len(events), np.int64))
 
 
 def _embeddings(events: Sequence[Embedding]) -> _Columns:
-    return _Columns({}, {}, [(event.interaction_id or "")[:_LONGEST_ID] for event in events])
+    ids = [(event.interaction_id or "")[:_LONGEST_ID] for event in events]
+    return _Columns({}, {}, ids, np.zeros(len(events), np.int64))
 
 
 _READERS: dict[type[Event], Callable[[Any], _Columns]] = {

@@ -62,11 +62,14 @@ class _NoReadOffsets(dict[TP, int | None]):
         return None
 
 
-class CommittingThread(AIOKafkaConsumerThread):
-    """Faust leaves out of a commit what has been revoked meanwhile, and crashes if nothing is left.
+class BrokerThread(AIOKafkaConsumerThread):
+    """The thread that talks to the broker, mended in three places.
 
-    It also lets a fetch that finds nothing wait at the broker for a second and a half, and as long as that
-    one waits no partition of the broker is fetched from.
+    Faust leaves out of a commit what has been revoked meanwhile, and crashes if nothing is left. It lets a
+    fetch that finds nothing wait at the broker for a second and a half, and as long as that one waits no
+    partition of the broker is fetched from. And aiokafka hands out all it has of a partition before it
+    turns to the next: of well compressed records that may be half a million events, so that panes stay open
+    for long, and a partition can look as if it stood still.
     """
 
     logger = logging.getLogger("faust.cursor")
@@ -80,6 +83,22 @@ class CommittingThread(AIOKafkaConsumerThread):
         if self.assignment().isdisjoint(offsets):
             return False
         return bool(await super()._commit(offsets))
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Mapping[TP, list[Any]]:
+        records: Mapping[TP, list[Any]] = await super()._fetch_records(
+            consumer, active_partitions, timeout, max_records
+        )
+        waiting = consumer._fetcher._records
+        for tp in records:
+            if tp in waiting:
+                waiting.move_to_end(tp)
+        return records
 
 
 class _StopOnSendError(faust.Sensor):
@@ -483,8 +502,8 @@ class Positions:
                 super().__init__(*args, **kwargs)
                 self._read_offset = _NoReadOffsets()
 
-            def _new_consumer_thread(self) -> CommittingThread:
-                return CommittingThread(self, loop=self.loop, beacon=self.beacon)
+            def _new_consumer_thread(self) -> BrokerThread:
+                return BrokerThread(self, loop=self.loop, beacon=self.beacon)
 
             async def on_partitions_revoked(self, revoked: set[TP]) -> None:
                 positions.forget()

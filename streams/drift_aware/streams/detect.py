@@ -1,4 +1,4 @@
-"""Stage two: summaries in, readings and alerts out.
+"""Stage two: summaries in, readings, alerts and the sums of days out.
 
 Each segment is on one partition and so is seen whole: the snapshots of its panes from all sources are put
 together, and when a pane is complete the detectors look at it, in the order of event time. The results depend
@@ -10,23 +10,26 @@ Rows of the table:
 ``{partition}|{segment}|waiting|{time}|{family}``                closed panes whose baseline is not there yet
 ``{partition}|{segment}|baseline|{family}``                      what the segment is compared with
 ``{partition}|{segment}|day|{day}|{family}``                     sums of a day that is over
-``{partition}|{segment}|monitor``                                windows, detectors and alerts
+``{partition}|{segment}|history|{day}|{family}``                 a day that is over, until it has been told
+``{partition}|{segment}|monitor``                                windows, detectors, alerts, this day so far
 ``{partition}||census|{pane}|{kind}/{source partition}``         events of each segment in an open pane
 ``{partition}||books``                                           how the false-alarm budget is shared out
 """
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
 import msgspec
 
-from drift_aware.schema.alerts import Alert, Baseline, Reading, Readings
+from drift_aware.schema.alerts import Alert, Baseline, DaySums, Reading, Readings
 from drift_aware.schema.envelope import DeadLetter
 from drift_aware.schema.events import Kind
 from drift_aware.schema.settings import Settings
-from drift_aware.schema.topics import ALERTS, BASELINES, READINGS
+from drift_aware.schema.topics import ALERTS, BASELINES, HISTORY, READINGS
 from drift_aware.streams.baseline import wanted
 from drift_aware.streams.budget import Books
+from drift_aware.streams.history import Day, DayRow, Told
 from drift_aware.streams.labels import VERSION
 from drift_aware.streams.panes import END_OF_TIME, Clock, complete_until
 from drift_aware.streams.silence import fallen_silent, speaking_again
@@ -65,6 +68,7 @@ class MonitorRow(msgspec.Struct, array_like=True):
         share: what the segment and each of its monitors was granted.
         silent: the latest alert that nothing comes.
         labeller: version of the labels that were counted.
+        history: family to all of the day that goes on.
     """
 
     closed_until: int
@@ -73,6 +77,7 @@ class MonitorRow(msgspec.Struct, array_like=True):
     share: Share
     silent: Alert | None = None
     labeller: str = VERSION
+    history: dict[str, DayRow] = {}
 
 
 _monitor_row = msgspec.msgpack.Decoder(MonitorRow).decode
@@ -80,6 +85,7 @@ _census = msgspec.msgpack.Decoder(Census).decode
 _books = msgspec.msgpack.Decoder(Books).decode
 _packed = msgspec.msgpack.Decoder(Packed).decode
 _stretch_row = msgspec.msgpack.Decoder(StretchRow).decode
+_day_row = msgspec.msgpack.Decoder(DayRow).decode
 
 
 class _Segment:
@@ -100,7 +106,7 @@ class _Segment:
 class _Partition:
     """What one partition has in memory, and what has changed in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.marks: Marks = {}
         self.complete = 0
         self.segments: dict[str, _Segment] = {}
@@ -110,6 +116,7 @@ class _Partition:
         self.rows: dict[bytes, bytes | None] = {}
         self.dirty: dict[str, None] = {}  # segments whose monitor row is due, in order
         self.outputs: list[Output] = []
+        self.history = Told(clock)
 
 
 class Detect:
@@ -118,21 +125,29 @@ class Detect:
     Args:
         settings: panes, windows, limits.
         observed: told of every set of readings, for metrics.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, settings: Settings, observed: Callable[[Readings], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        observed: Callable[[Readings], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._observed = observed
+        self._now = clock
         self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
         self._partitions: dict[int, _Partition] = {}
 
     def restore(self, partition: int, rows: Iterable[tuple[bytes, bytes]], notes: dict[str, bytes]) -> None:
-        """Take over a partition; the latest revision of every remembered alert counts as unsent."""
-        state = self._partitions[partition] = _Partition()
+        """Take over a partition; remembered alerts, at their latest revision, and days count as unsent."""
+        state = self._partitions[partition] = _Partition(self._now)
         for note in notes.values():
             state.marks = _marks(note) if note else {}
         # What was complete is closed: the same watermark must not close more only because it comes again.
         state.complete = complete_until(state.marks, self._settings.kafka.partitions)
+        state.history.pass_time(state.complete)
         monitors: dict[str, MonitorRow] = {}
         stretches: dict[tuple[str, str], dict[int, StretchRow]] = defaultdict(dict)
         for key, value in rows:
@@ -147,6 +162,9 @@ class Detect:
                 case "waiting":
                     at, family = rest[0].split("|", 1)
                     stretches[name, family][int(at)] = _stretch_row(value)
+                case "history":
+                    _, family = rest[0].split("|", 1)
+                    state.history.restore_over(name, family, _day_row(value))
                 case _:
                     _restore_row(segment, what, rest[0], value)
         for name, row in monitors.items():
@@ -208,13 +226,14 @@ class Detect:
         state = self._partitions[partition]
         rows: list[Row] = [(key, value) for key, value in state.rows.items() if value is not None]
         rows += [
-            (_key(partition, name, "monitor"), _pack(_row(state.segments[name]))) for name in state.dirty
+            (_key(partition, name, "monitor"), _pack(_row(state.segments[name], state.history.rows(name))))
+            for name in state.dirty
         ]
         if state.books_changed:
             rows.append((_key(partition, "", "books"), _pack(state.books)))
             state.books_changed = False
         rows += [(key, None) for key, value in state.rows.items() if value is None]
-        changes = Changes(rows, state.outputs)
+        changes = Changes(rows, state.outputs + [_day_output(sums) for sums in state.history.news()])
         state.rows, state.dirty, state.outputs = {}, {}, []
         return changes
 
@@ -224,6 +243,7 @@ class Detect:
         if row.silent is not None:
             state.outputs.append(_alert_output(row.silent))
         segment.unmatched = Counter(row.unmatched)
+        state.history.restore(name, row.history)
         for family, watch_state in row.watches.items():
             baseline = segment.baselines.get(family)
             if watch_state.growing is not None:
@@ -288,6 +308,8 @@ class Detect:
             for name in sorted(state.segments):
                 if pane in state.segments[name].panes:
                     self._close_pane(state, partition, name, pane)
+        for day in state.history.pass_time(complete):
+            state.rows[_day_key(partition, day)] = None
 
     def _advance_books(self, state: _Partition, partition: int, pane: int) -> None:
         events: Counter[str] = Counter()
@@ -309,7 +331,10 @@ class Detect:
         segment.closed_until = max(segment.closed_until, end)
         state.dirty[name] = None
         state.rows.update((_key(partition, name, "pane", pane, source), None) for source in sources)
-        units = _units(_merged(sources.values()))
+        families = _merged(sources.values())
+        for day, over in state.history.add(name, pane, end, families):
+            state.rows[_day_key(partition, day)] = _pack(over)
+        units = _units(families)
         for family in units:
             if kind_of(family) != "embedding" and family not in segment.watches:
                 baseline = segment.baselines.get(family)
@@ -503,9 +528,16 @@ def _events(sources: dict[str, Snapshot]) -> dict[str, int]:
     return dict(sorted(events.items()))
 
 
-def _row(segment: _Segment) -> MonitorRow:
+def _row(segment: _Segment, history: dict[str, DayRow]) -> MonitorRow:
     watches = {family: watch.state() for family, watch in segment.watches.items()}
-    return MonitorRow(segment.closed_until, watches, dict(segment.unmatched), segment.share, segment.silent)
+    return MonitorRow(
+        segment.closed_until,
+        watches,
+        dict(segment.unmatched),
+        segment.share,
+        segment.silent,
+        history=history,
+    )
 
 
 def _baseline_output(baseline: Baseline) -> Output:
@@ -515,6 +547,14 @@ def _baseline_output(baseline: Baseline) -> Output:
 
 def _alert_output(alert: Alert) -> Output:
     return Output(ALERTS.name, alert.segment.encode(), _json(alert))
+
+
+def _day_output(sums: DaySums) -> Output:
+    return Output(HISTORY.name, f"{sums.segment}|{sums.family}|{sums.day}".encode(), _json(sums))
+
+
+def _day_key(partition: int, day: Day) -> bytes:
+    return _key(partition, day.segment, "history", day.day, day.family)
 
 
 def _key(partition: int, *parts: str | int) -> bytes:

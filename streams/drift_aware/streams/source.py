@@ -140,7 +140,9 @@ class SourceState:
 
     def pane_wants(self, segment: str, start: int, offset: int) -> bool:
         """Whether a pane wants a record; from then on it counts as having it."""
-        pane = self.panes.setdefault((segment, start), Pane())
+        pane = self.panes.get((segment, start))
+        if pane is None:
+            pane = self.panes[segment, start] = Pane()
         if offset < pane.sequence:
             return False
         pane.sequence = offset + 1
@@ -150,7 +152,9 @@ class SourceState:
 
     def totals_want(self, segment: str, offset: int) -> bool:
         """Whether the totals of a segment want a record; from then on they count as having it."""
-        row = self.totals.setdefault(segment, TotalsRow(0, {}))
+        row = self.totals.get(segment)
+        if row is None:
+            row = self.totals[segment] = TotalsRow(0, {})
         if offset < row.sequence:
             return False
         row.sequence = offset + 1

@@ -3,6 +3,7 @@
 import math
 
 from drift_aware.schema.alerts import Reading
+from drift_aware.streams import classic
 from drift_aware.streams.detectors.contract import Pane, Stateless, Subject
 from drift_aware.streams.summary import Summary, embedding_family
 
@@ -26,9 +27,8 @@ def embedding_subject(family: str, what: str, latched: bool) -> Subject:
 class Centroid(Stateless):
     """Cosine distance between the mean embedding of the window and that of the baseline.
 
-    Two samples of the same traffic are never at distance zero. For unit vectors with mean m the sampling
-    error of a mean over n has squared length (1 - |m|^2)/n, which makes an expected distance of half of it
-    over |m|^2; that much, for window and baseline together, is taken off the score.
+    Two samples of the same traffic are never at distance zero: what chance makes of it (``cosine_noise``) is
+    taken off the score.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(7)
@@ -83,6 +83,4 @@ def distance(window: Summary, baseline: Summary) -> float:
     if min(now_length, then_length) < _SMALLEST_LENGTH:
         return 0.0
     distance = 1 - float(now @ then) / (now_length * then_length)
-    scatter = (1 - then_length**2) / then_length**2
-    chance = scatter / 2 * (1 / window.events + 1 / baseline.events)
-    return max(0.0, distance - chance)
+    return max(0.0, distance - classic.cosine_noise(then, window.events, baseline.events))
