@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # numpy's threads stand in each other's way on small matrices, and in the way of brokers and databases.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test chaos check format schemas clean
+.PHONY: demo test chaos record check format schemas clean
 
 demo: $(INSTALLED)
 	@$(BIN)/drift-aware demo $(ARGS)
@@ -20,6 +20,13 @@ chaos: export CHAOS_RUNS ?= 5
 chaos: export CHAOS_EVENTS ?= 40000
 chaos: $(INSTALLED)
 	$(BIN)/python -m pytest tests/chaos $(ARGS)
+
+# 200,000 events into Postgres with RECORD_RUNS seeds, from RECORD_SEED on; two minutes each.
+record: export RECORD_RUNS ?= 5
+record: export RECORD_EVENTS ?= 200000
+record: export RECORD_OUTAGE_SECONDS ?= 30
+record: $(INSTALLED)
+	$(BIN)/python -m pytest tests/record $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check

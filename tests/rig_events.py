@@ -56,8 +56,14 @@ def embedding(number: int, dim: int = 8, **fields: Any) -> Embedding:
 
 
 def feedback(number: int, **fields: Any) -> Feedback:
-    values: dict[str, Any] = {"score": 4.0, "thumbs": "up", "task_success": True, "comment": "thanks"}
-    return Feedback(interaction_id=f"i{number}", ts=NOON + number, **(values | fields))
+    values: dict[str, Any] = {
+        "ts": NOON + number,
+        "score": 4.0,
+        "thumbs": "up",
+        "task_success": True,
+        "comment": "thanks",
+    }
+    return Feedback(interaction_id=f"i{number}", **(values | fields))
 
 
 def evaluation(number: int, **fields: Any) -> Evaluation:

@@ -29,7 +29,10 @@ def make_settings(bootstrap: str | None = None, database_url: str | None = None,
         "partitions": PARTITIONS,
         "session_timeout_seconds": _SESSION_TIMEOUT_SECONDS,
     } | values.pop("kafka", {})
-    return Settings(**({"kafka": kafka, "database_url": database_url, "prometheus_port": 0} | values))
+    # The events of tests have times of long ago.
+    retention = {"automatic": False} | values.pop("retention", {})
+    sections = {"kafka": kafka, "retention": retention}
+    return Settings(**(sections | {"database_url": database_url, "prometheus_port": 0} | values))
 
 
 def environment(
@@ -41,6 +44,7 @@ def environment(
     variables |= {
         "DRIFT_AWARE_KAFKA__PARTITIONS": str(PARTITIONS),
         "DRIFT_AWARE_KAFKA__SESSION_TIMEOUT_SECONDS": str(_SESSION_TIMEOUT_SECONDS),
+        "DRIFT_AWARE_RETENTION__AUTOMATIC": "false",
         "PROMETHEUS_PORT": "0",
         "PYTHONUNBUFFERED": "1",
     }

@@ -15,6 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from drift_aware.schema.alerts import Reading
 from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_rows
+from drift_aware.schema.settings import Retention
 from drift_aware.schema.topics import SOURCES
 from drift_aware.sql import batch, partitions, store
 from drift_aware.sql.embedded import EmbeddedPostgres
@@ -28,6 +29,7 @@ from rig.postgres import fresh_database
 from rig_events import NOON, alert, day_sums, embedding, evaluation, feedback, interaction, readings
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+KEEP = Retention(automatic=False)
 
 
 class Desk:
@@ -36,7 +38,7 @@ class Desk:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.registry = CollectorRegistry()
-        self.sink = Sink(SinkMetrics(self.registry), now=lambda: NOW)
+        self.sink = Sink(SinkMetrics(self.registry), KEEP, now=lambda: NOW)
         self.sink.prepare(connection)
         self.offset = 0
 
@@ -279,7 +281,7 @@ def test_nothing_is_counted_before_it_is_committed(desk: Desk) -> None:
 
 def test_partitions_are_made_again_when_the_day_has_changed(desk: Desk) -> None:
     days = iter([NOW, NOW.replace(day=2), NOW.replace(day=2)])
-    sink = Sink(SinkMetrics(CollectorRegistry()), now=lambda: next(days))
+    sink = Sink(SinkMetrics(CollectorRegistry()), KEEP, now=lambda: next(days))
     sink.prepare(desk.connection)
     sink.prepare(desk.connection)
     names = [name for (name,) in desk.connection.execute("SELECT relname FROM pg_class WHERE relkind = 'r'")]

@@ -21,6 +21,16 @@ def test_an_address_nobody_answers_at_is_told_in_one_line_without_the_password()
     assert "hush" not in text
 
 
+@pytest.mark.parametrize("wrong", [("postgres@", "stranger:hush@"), ("/test_", "/no_such_")])
+def test_a_server_that_knows_no_such_user_or_database_is_told_apart(
+    empty_database_url: str, wrong: tuple[str, str]
+) -> None:
+    with pytest.raises(DatabaseUnreachable) as caught:
+        store.connect(empty_database_url.replace(*wrong), "test")
+    assert str(caught.value).endswith("the server runs, so check user, password and database in DATABASE_URL")
+    assert "hush" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "url",
     [

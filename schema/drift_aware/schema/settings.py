@@ -139,6 +139,26 @@ class Notify(Section):
     slack: Slack = Slack()
 
 
+# Sources keep a week in Kafka, and a new start reads it again.
+Kept = Annotated[int, Field(ge=7, le=36_500)] | None
+
+
+class Retention(Section):
+    """How many days Postgres keeps the rows of a table, by the time of the event; null keeps them.
+
+    ``persist`` removes what is older, unless ``automatic`` is off.
+    """
+
+    automatic: bool = True
+    days_ahead: int = Field(4, ge=1, le=366)
+    interaction_log: Kept = 90
+    embeddings_log: Kept = 30
+    feedback_log: Kept = 365
+    evaluation_log: Kept = 365
+    drift_metrics: Kept = 90
+    pane_totals: Kept = 90
+
+
 class Settings(BaseSettings):
     """Everything a command can be told."""
 
@@ -167,6 +187,7 @@ class Settings(BaseSettings):
     detectors: list[Detector] = []
     actions: Actions = Actions()
     notify: Notify = Notify()
+    retention: Retention = Retention()
     kafka: Kafka = Kafka()
     database_url: SecretStr | None = None
     prometheus_port: int = Field(9108, ge=0, le=65535)

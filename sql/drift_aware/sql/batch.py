@@ -11,7 +11,7 @@ import msgspec
 from drift_aware.schema.alerts import Alert, DaySums, Readings
 from drift_aware.schema.envelope import decode
 from drift_aware.schema.errors import BadEvent
-from drift_aware.schema.events import Kind
+from drift_aware.schema.events import Embedding, Kind
 from drift_aware.schema.topics import ALERTS, HISTORY, READINGS, SOURCES
 from drift_aware.sql import rows
 from drift_aware.sql.cells import Tally
@@ -34,6 +34,7 @@ class Batch:
         written: table to rows that Postgres took.
         skipped: (topic, reason) to events that cannot be read or stored.
         tally: values that had to be changed.
+        dims: the dimensions of the vectors in it.
         unplaced: table to rows whose day has no partition of its own.
         started: when the work on it began, on the clock of ``time.perf_counter``.
     """
@@ -42,6 +43,7 @@ class Batch:
     written: Counter[str] = field(default_factory=Counter)
     skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     tally: Tally = field(default_factory=Counter)
+    dims: set[int] = field(default_factory=set)
     unplaced: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.perf_counter)
 
@@ -85,6 +87,8 @@ def _sort_events(kind: Kind, record: Record, batch: Batch, days: Days) -> None:
             batch.skipped[record.topic, error.reason] += 1
             continue
         found.append(row)
+        if isinstance(event, Embedding) and event.dim is not None:
+            batch.dims.add(event.dim)
         if row[0] not in days:
             batch.unplaced[table] += 1
     batch.add(table, found)

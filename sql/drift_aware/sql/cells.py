@@ -19,6 +19,7 @@ MAX_BIGINT = 2**63 - 1
 Change = Literal["nul_removed", "clipped", "out_of_range"]
 Tally = Counter[Change]
 
+_LITTLE_ENDIAN: Mapping[str, np.dtype[Any]] = {"float16": np.dtype("<f2"), "float32": np.dtype("<f4")}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -85,8 +86,10 @@ def half_vector(vector: bytes, dtype: Literal["float16", "float32"]) -> HalfVect
     Raises:
         BadEvent: ``not_finite``, if a number is not finite or too large for float16 (65,504).
     """
-    with np.errstate(over="ignore"):
-        half = np.frombuffer(vector, np.dtype(dtype).newbyteorder("<")).astype(np.float16)
+    half = np.frombuffer(vector, _LITTLE_ENDIAN[dtype])
+    if dtype == "float32":
+        with np.errstate(over="ignore"):
+            half = half.astype("<f2")
     if not np.isfinite(half).all():
         raise BadEvent("not_finite", "the vector holds numbers that are not finite or beyond float16")
     return HalfVector(half)

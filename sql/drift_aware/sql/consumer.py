@@ -240,7 +240,8 @@ def _config(settings: Settings, name: str) -> dict[str, object]:
         # The embedded broker does not wake a waiting fetch, and librdkafka pauses 1 s after a full queue.
         "fetch.wait.max.ms": 50,
         "fetch.queue.backoff.ms": 10,
-        "queued.max.messages.kbytes": 32_768,
+        # Two batches of the largest records: a backlog must wait in Kafka, not in our memory.
+        "queued.max.messages.kbytes": 16_384,
         "topic.metadata.refresh.interval.ms": 30_000,
     }
 
@@ -260,4 +261,7 @@ def _record(message: Message) -> Record:
 def _text(error: Exception) -> str:
     """One line; psycopg adds the context of the server on further ones."""
     lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+    line = lines[0] if lines else type(error).__name__
+    if isinstance(error, psycopg.errors.DiskFull):
+        return f"the disk of the database is full, make room or set `retention` to keep less: {line}"
+    return line

@@ -77,6 +77,12 @@ class EmbeddedPostgres:
             self.stop()
             raise
 
+    def kill(self) -> None:
+        """End it as a power cut would; a kept folder can be started again."""
+        if self._process is not None:
+            self._process.terminate()
+        self.stop()
+
     def stop(self) -> None:
         """Stop, and remove the data if it was temporary. A second call does nothing."""
         process, self._process = self._process, None

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     disable_created_metrics,
     start_http_server,
@@ -41,6 +42,20 @@ class SinkMetrics:
             "drift_aware_sink_default_partition_rows_total",
             "Rows whose day has no partition of its own.",
             ["table"],
+            registry=registry,
+        )
+        # Growing means events with odd times, or partitions that could not be made; see docs/postgres.md.
+        self.without_day = Gauge(
+            "drift_aware_sink_rows_without_partition",
+            "Rows in the default partition, counted once an hour and up to 100,000.",
+            ["table"],
+            registry=registry,
+        )
+        # By outcome: dropped, deleted from a default partition, or left for the next hour because in use.
+        self.cleaned = Counter(
+            "drift_aware_sink_cleaned_partitions_total",
+            "Partitions that retention has worked on.",
+            ["outcome"],
             registry=registry,
         )
         # Near the session timeout of the consumer group, rows come slower than they could.

@@ -176,6 +176,54 @@ FROM pg_inherits
 JOIN pg_class AS child ON child.oid = inhrelid
 WHERE inhparent = ANY (SELECT to_regclass(name) FROM unnest(%(tables)s::text[]) AS name)
 
+-- name: tables_by_day
+-- Tables that are partitioned by time, on whatever level, with the column that holds it.
+SELECT tree.relid::text, attname
+FROM unnest(%(tables)s::text[]) AS name
+CROSS JOIN LATERAL pg_partition_tree(to_regclass(name)) AS tree
+JOIN pg_partitioned_table ON partrelid = tree.relid
+JOIN pg_attribute ON attrelid = partrelid AND attnum = partattrs[0]
+WHERE partstrat = 'r'
+
+-- name: count_some
+-- A count that does not read the whole of a large table.
+SELECT count(*) FROM (SELECT FROM {table} LIMIT %(limit)s)
+
+-- name: dimensions
+-- The dimensions of vectors that have a table of their own.
+SELECT substring(relname FROM '\d+$')::integer
+FROM pg_inherits
+JOIN pg_class ON pg_class.oid = inhrelid
+WHERE inhparent = 'embeddings_log'::regclass AND relname ~ '^embeddings_log_\d+$'
+
+-- name: create_dimension
+-- A dimension's table, not yet part of embeddings_log: rows of it may wait among the others.
+CREATE TABLE {table} (LIKE embeddings_log INCLUDING ALL, CHECK (vector_dims(embedding) = {dim}))
+PARTITION BY RANGE (ts)
+
+-- name: create_default
+-- For days without a partition.
+CREATE TABLE {default} PARTITION OF {table} DEFAULT
+
+-- name: fill_dimension
+-- Rows that came before their table was made.
+WITH early AS (DELETE FROM embeddings_log_other WHERE dim = {dim} RETURNING *)
+INSERT INTO {table} SELECT * FROM early
+
+-- name: attach_dimension
+-- From here on embeddings_log routes the dimension's rows to it.
+ALTER TABLE embeddings_log ATTACH PARTITION {table} FOR VALUES IN ({dim})
+
+-- name: keep_for
+-- How long a table's rows are kept, if that has changed.
+INSERT INTO retention (table_name, days) VALUES (%(table)s, %(days)s)
+ON CONFLICT (table_name) DO UPDATE SET days = excluded.days
+WHERE retention.days IS DISTINCT FROM excluded.days
+
+-- name: clean
+-- Remove what is too old of one table, or say what would be removed.
+SELECT relation, outcome, row_count, bytes FROM cleanup_old_data(%(today)s, %(dry_run)s, %(table)s)
+
 -- name: close_table
 -- Keeps writers out until the partition is in place, else a row on its way to the default partition could
 -- arrive after the day was taken out of it. Readers go on.

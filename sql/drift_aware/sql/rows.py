@@ -1,6 +1,6 @@
 """Events, readings and alerts as rows: pure, from the types of the schema to the columns of the tables."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal
@@ -115,8 +115,8 @@ def _failed(event: Interaction) -> bool | None:
     return None if event.error is None else bool(event.error)
 
 
-def _error_text(event: Interaction) -> str | None:
-    return event.error if isinstance(event.error, str) else None
+def _error_text(event: Interaction, tally: Tally) -> str | None:
+    return cells.text(event.error, tally) if isinstance(event.error, str) else None
 
 
 def _embedding(event: Embedding) -> Any:
@@ -124,11 +124,13 @@ def _embedding(event: Embedding) -> Any:
     return cells.half_vector(event.vector, event.dtype)
 
 
-# Columns that are not a field of the event as it is.
-_DERIVED: Mapping[str, Callable[[Any], Any]] = {
-    "error": _failed,
+# Column to the field it is made from, where that has another name.
+_FIELDS: Mapping[str, str] = {"error_text": "error", "embedding": "vector"}
+# Columns that are more than a field brought into shape.
+_DERIVED: Mapping[str, Callable[[Any, Tally], Any]] = {
+    "error": lambda event, _: _failed(event),
     "error_text": _error_text,
-    "embedding": _embedding,
+    "embedding": lambda event, _: _embedding(event),
 }
 _CELLS: Mapping[Holds, Callable[[Any, Tally], Any]] = {
     "time": lambda value, _: cells.moment(value),
@@ -138,17 +140,25 @@ _CELLS: Mapping[Holds, Callable[[Any, Tally], Any]] = {
 }
 
 
-def _as_is(value: Any, _: Tally) -> Any:
-    return value
+@dataclass(frozen=True)
+class _Plan:
+    """How an event becomes a row: all fields at once, then those that do not go in as they are."""
+
+    fields: Callable[[Any], tuple[Any, ...]]
+    cells: Sequence[tuple[int, Callable[[Any, Tally], Any]]]
+    derived: Sequence[tuple[int, Callable[[Any, Tally], Any]]]
 
 
-_PLANS: Mapping[Kind, list[tuple[Callable[[Any], Any], Callable[[Any, Tally], Any]]]] = {
-    kind: [
-        (_DERIVED.get(column, attrgetter(column)), _CELLS.get(holds, _as_is))
-        for column, holds in table.event_columns.items()
-    ]
-    for kind, table in LOGS.items()
-}
+def _plan(table: LogTable) -> _Plan:
+    columns = list(enumerate(table.event_columns.items()))
+    return _Plan(
+        attrgetter(*(_FIELDS.get(column, column) for column in table.event_columns)),
+        [(n, _CELLS[holds]) for n, (column, holds) in columns if holds in _CELLS and column not in _DERIVED],
+        [(n, _DERIVED[column]) for n, (column, _) in columns if column in _DERIVED],
+    )
+
+
+_PLANS: Mapping[Kind, _Plan] = {kind: _plan(table) for kind, table in LOGS.items()}
 
 
 def event_row(kind: Kind, event: Event, source: tuple[int, int, int], tally: Tally) -> Row:
@@ -163,7 +173,14 @@ def event_row(kind: Kind, event: Event, source: tuple[int, int, int], tally: Tal
     Raises:
         BadEvent: it cannot be stored.
     """
-    return (*(cell(get(event), tally) for get, cell in _PLANS[kind]), *source)
+    plan = _PLANS[kind]
+    row = [*plan.fields(event), *source]
+    for place, cell in plan.cells:
+        if (value := row[place]) is not None:
+            row[place] = cell(value, tally)
+    for place, derive in plan.derived:
+        row[place] = derive(event, tally)
+    return tuple(row)
 
 
 def alert_row(alert: Alert, tally: Tally) -> dict[str, Any]:

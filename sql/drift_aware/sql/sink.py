@@ -9,22 +9,25 @@ it), what Postgres cannot hold is amended or skipped, and counted.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
+import msgspec
 import psycopg
 import structlog
 from pgvector.psycopg import register_vector
 from psycopg.sql import SQL, Identifier
+from psycopg.types.json import set_json_dumps
 
+from drift_aware.schema.settings import Retention
 from drift_aware.schema.topics import ALERTS, HISTORY, READINGS, SOURCES
-from drift_aware.sql import partitions
 from drift_aware.sql.batch import Batch, sort
 from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.rows import LOGS, LogTable
 from drift_aware.sql.store import Connection
+from drift_aware.sql.upkeep import Upkeep, utc_now
 from drift_aware.sql.work import Record
 
 NAME = "persist"
@@ -88,46 +91,44 @@ def write(connection: Connection, target: Target, some: Sequence[Any], batch: Ba
         batch.written[target.table] += len(some)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Sink:
     """The work of ``persist`` (consumer.Work).
 
     Args:
         metrics: where to count.
+        retention: how long rows are kept.
         now: the clock that says which days get partitions.
     """
 
-    def __init__(self, metrics: SinkMetrics, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        metrics: SinkMetrics,
+        retention: Retention | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._metrics = metrics
-        self._now = now
-        self._partitions_made: datetime | None = None
-        self._days = partitions.Days.around(now().date())
+        self._upkeep = Upkeep(metrics, retention or Retention(), now)
         self._connection: Connection | None = None
         self._batch = Batch()
 
     def prepare(self, connection: Connection) -> None:
-        """Once an hour make the partitions that are missing."""
+        """See that there are tables for what may come."""
         if connection is not self._connection:
             register_vector(connection)
+            set_json_dumps(msgspec.json.encode, connection)
             self._connection = connection
-        hour = self._now().replace(minute=0, second=0, microsecond=0)
-        if hour != self._partitions_made:
-            partitions.make_ahead(connection, hour.date())
-            self._days = partitions.Days.around(hour.date())
-            self._partitions_made = hour
+        self._upkeep.due(connection)
 
     def handle(self, connection: Connection, records: Sequence[Record]) -> None:
         """Write the rows of the records."""
-        self._batch = sort(records, self._days)
+        self._batch = sort(records, self._upkeep.days)
         for target in TARGETS:
             write(connection, target, self._batch.rows.get(target.table, ()), self._batch)
 
     def committed(self) -> None:
         """Count, now that a rollback can no longer undo it."""
         batch, metrics = self._batch, self._metrics
+        self._upkeep.seen(batch.dims)
         metrics.batch_seconds.observe(time.perf_counter() - batch.started)
         for table, count in batch.written.items():
             metrics.rows.labels(table).inc(count)

@@ -51,12 +51,20 @@ def connect(url: str, application: str) -> Connection:
         "application_name": f"drift-aware {application}",
     }
     try:
-        return psycopg.connect(**options, autocommit=True)
+        # Nothing is prepared: behind a pooler the next transaction may meet another server process.
+        return psycopg.connect(**options, autocommit=True, prepare_threshold=None)
     except psycopg.OperationalError as error:
-        raise DatabaseUnreachable(
-            f"no database: {_one_line(error, str(parts.get('password') or ''))}; "
-            "check DATABASE_URL and that the server runs"
-        ) from None
+        text = _one_line(error, str(parts.get("password") or ""))
+        raise DatabaseUnreachable(f"no database: {text}; {_advice(text)}") from None
+
+
+def _advice(text: str) -> str:
+    """What to do about a connection that failed; the server and libpq say it in words only."""
+    if "certificate" in text:
+        return "check sslrootcert and the host in DATABASE_URL: the server is not who it should be"
+    if "authentication failed" in text or "does not exist" in text:
+        return "the server runs, so check user, password and database in DATABASE_URL"
+    return "check DATABASE_URL and that the server runs"
 
 
 def _one_line(error: psycopg.Error, password: str) -> str:

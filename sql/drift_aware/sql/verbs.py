@@ -1,5 +1,6 @@
-"""``db migrate``, ``db status`` and ``persist``."""
+"""``db migrate``, ``db status``, ``db retention`` and ``persist``."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -7,7 +8,7 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
-from drift_aware.sql import migrate, sink, store
+from drift_aware.sql import migrate, retention, sink, store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
 from drift_aware.sql.metrics import SinkMetrics, served
 
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The Postgres schema.", no_args_is_help=True)
     group.command("migrate")(migrate_schema)
     group.command("status")(status)
+    group.command("retention")(clean)
     app.add_typer(group, name="db")
     app.command("persist")(persist)
 
@@ -50,6 +52,37 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
             print(f"{entry.version:04} {entry.name:28} {when}")
 
 
+def clean(
+    config: ConfigOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Remove what is older than the setting `retention` says, as persist does once an hour."""
+    settings = start(config)
+    today = datetime.now(UTC).date()
+    with store.connect(settings.require_database_url(), "retention") as connection:
+        migrate.require_current(connection)
+        if dry_run:
+            found = retention.foresee(connection, settings.retention, today)
+        else:
+            retention.keep(connection, settings.retention)
+            found = list(retention.clean(connection, today))
+    for removed in found:
+        print(msgspec.json.encode(removed).decode() if json else _line(removed, dry_run))
+    if not found and not json:
+        print("nothing is too old")
+
+
+def _line(removed: retention.Removed, dry_run: bool) -> str:
+    if removed.outcome == "in use":
+        what = "in use, left for the next time"
+    elif removed.outcome == "dropped":
+        what = f"{'would drop' if dry_run else 'dropped'} {(removed.bytes or 0) / 1e6:,.1f} MB"
+    else:
+        what = f"{'would delete' if dry_run else 'deleted'} {removed.rows:,} rows"
+    return f"{removed.relation:40} {what}"
+
+
 def persist(
     config: ConfigOption = None,
     prometheus_port: Annotated[
@@ -65,7 +98,7 @@ def persist(
         settings,
         sink.NAME,
         sink.TOPICS,
-        sink.Sink(metrics),
+        sink.Sink(metrics, settings.retention),
         skip_lost=skip_lost,
         retried=lambda cause: metrics.retries.labels(cause).inc(),
     )
