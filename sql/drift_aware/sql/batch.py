@@ -33,6 +33,7 @@ class Batch:
         written: table to rows that Postgres took.
         skipped: (topic, reason) to events that cannot be read or stored.
         tally: values that had to be changed.
+        withheld: (table, reason) to rows without what must not be stored, or left out altogether.
         unplaced: table to rows whose day has no partition of its own.
         started: when the work on it began, on the clock of ``time.perf_counter``.
     """
@@ -41,6 +42,7 @@ class Batch:
     written: Counter[str] = field(default_factory=Counter)
     skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     tally: Tally = field(default_factory=Counter)
+    withheld: Counter[tuple[str, str]] = field(default_factory=Counter)
     unplaced: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.perf_counter)
 

@@ -202,3 +202,77 @@ SELECT
     + (SELECT count(*) FROM evaluation_log)
     + (SELECT count(*) FROM drift_events)
     + (SELECT count(*) FROM drift_metrics)
+
+-- name: share_forgotten
+-- Whoever stores what belongs to somebody: many at once, none while a name is being forgotten. A statement of
+-- its own, before those that look: a statement sees what was there when it began.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('drift-aware forgotten', 0))
+
+-- name: close_forgotten
+-- Whoever forgets a name waits until nobody is storing who may not have seen it.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware forgotten', 0))
+
+-- name: anybody_forgotten
+-- Where nobody is, there is no more to ask.
+SELECT EXISTS (SELECT FROM forgotten)
+
+-- name: which_forgotten
+-- Those of the names that are forgotten.
+SELECT asked.what, asked.id
+FROM unnest(%(whats)s::text[], %(ids)s::text[]) AS asked (what, id)
+JOIN forgotten ON forgotten.what = asked.what AND forgotten.digest = forgotten_digest(asked.what, asked.id)
+
+-- name: forget_names
+-- Once is enough.
+INSERT INTO forgotten (what, digest)
+SELECT what, forgotten_digest(what, id) FROM unnest(%(whats)s::text[], %(ids)s::text[]) AS named (what, id)
+ON CONFLICT DO NOTHING
+
+-- name: sessions_of_users
+-- The conversations of some users, but for those in which another user is named.
+SELECT DISTINCT mine.session_id
+FROM interaction_log AS mine
+WHERE mine.labels ->> 'user' = ANY (%(users)s) AND mine.session_id IS NOT NULL
+    AND NOT EXISTS (
+        SELECT FROM interaction_log AS other
+        WHERE other.session_id = mine.session_id AND other.labels ->> 'user' <> ALL (%(users)s)
+    )
+
+-- name: interactions_of
+-- The interactions of some users and conversations; reads the whole log, which has no index for this.
+SELECT DISTINCT id FROM interaction_log
+WHERE labels ->> 'user' = ANY (%(users)s) OR session_id = ANY (%(sessions)s)
+
+-- name: erase_interactions
+-- What was said; when, how long and at what cost it was stays.
+UPDATE interaction_log SET user_query = NULL, model_response = NULL, error_text = NULL, labels = NULL
+WHERE id = ANY (%(interactions)s)
+    AND (user_query IS NOT NULL OR model_response IS NOT NULL OR error_text IS NOT NULL OR labels IS NOT NULL)
+
+-- name: erase_embeddings
+-- A vector gives away what was said, and without it the row says nothing.
+DELETE FROM embeddings_log WHERE interaction_id = ANY (%(interactions)s)
+
+-- name: erase_embeddings_of_sessions
+-- Those that name no interaction.
+DELETE FROM embeddings_log WHERE session_id = ANY (%(sessions)s)
+
+-- name: erase_comments
+-- The rating stays.
+UPDATE feedback_log SET comment = NULL WHERE interaction_id = ANY (%(interactions)s) AND comment IS NOT NULL
+
+-- name: erase_comments_of_sessions
+-- Those on interactions that never came.
+UPDATE feedback_log SET comment = NULL WHERE session_id = ANY (%(sessions)s) AND comment IS NOT NULL
+
+-- name: erase_examples
+-- In alerts that show one of the interactions; which words came from which example is not known, so all go.
+UPDATE {table}
+SET alert = alert || jsonb_build_object(
+    'words', '[]'::jsonb,
+    'examples', (
+        SELECT coalesce(jsonb_agg(example), '[]') FROM jsonb_array_elements(alert -> 'examples') AS example
+        WHERE example #>> '{{}}' <> ALL (%(interactions)s)
+    )
+)
+WHERE alert -> 'examples' ?| %(interactions)s

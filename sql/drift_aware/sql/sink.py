@@ -18,7 +18,7 @@ from pgvector.psycopg import register_vector
 from psycopg.sql import SQL, Identifier
 
 from drift_aware.schema.topics import ALERTS, READINGS, SOURCES
-from drift_aware.sql import partitions
+from drift_aware.sql import partitions, withholding
 from drift_aware.sql.batch import Batch, sort
 from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.queries import QUERIES
@@ -96,10 +96,14 @@ class Sink:
     Args:
         metrics: where to count.
         now: the clock that says which days get partitions.
+        store_texts: whether the texts of events are stored.
     """
 
-    def __init__(self, metrics: SinkMetrics, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self, metrics: SinkMetrics, now: Callable[[], datetime] = _utc_now, *, store_texts: bool = True
+    ) -> None:
         self._metrics = metrics
+        self._store_texts = store_texts
         self._now = now
         self._partitions_made: datetime | None = None
         self._days = partitions.Days.around(now().date())
@@ -120,6 +124,9 @@ class Sink:
     def handle(self, connection: Connection, records: Sequence[Record]) -> None:
         """Write the rows of the records."""
         self._batch = sort(records, self._days)
+        if not self._store_texts:
+            withholding.withhold_texts(self._batch)
+        withholding.withhold_forgotten(connection, self._batch)
         for target in TARGETS:
             write(connection, target, self._batch.rows.get(target.table, ()), self._batch)
 
@@ -131,6 +138,8 @@ class Sink:
             metrics.rows.labels(table).inc(count)
         for table, count in batch.unplaced.items():
             metrics.unplaced.labels(table).inc(count)
+        for (table, reason), count in batch.withheld.items():
+            metrics.withheld.labels(table, reason).inc(count)
         for change, count in batch.tally.items():
             metrics.amended.labels(change).inc(count)
         for (topic, reason), count in batch.skipped.items():

@@ -1,4 +1,4 @@
-"""``db migrate``, ``db status`` and ``persist``."""
+"""``db migrate``, ``db status``, ``persist`` and ``forget``."""
 
 from typing import Annotated
 
@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.sql import migrate, sink, store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
+from drift_aware.sql.forget_verb import forget
 from drift_aware.sql.metrics import SinkMetrics, served
 
 SkipLostOption = Annotated[
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     group.command("status")(status)
     app.add_typer(group, name="db")
     app.command("persist")(persist)
+    app.command("forget")(forget)
 
 
 def migrate_schema(config: ConfigOption = None) -> None:
@@ -65,7 +67,7 @@ def persist(
         settings,
         sink.NAME,
         sink.TOPICS,
-        sink.Sink(metrics),
+        sink.Sink(metrics, store_texts=settings.sql.store_texts),
         skip_lost=skip_lost,
         retried=lambda cause: metrics.retries.labels(cause).inc(),
     )
