@@ -276,3 +276,47 @@ SET alert = alert || jsonb_build_object(
     )
 )
 WHERE alert -> 'examples' ?| %(interactions)s
+
+-- name: export_rows
+-- A log in the order of its events, without what belongs to somebody forgotten, erased already or not.
+SELECT {columns} FROM {table}
+WHERE ts >= %(since)s AND ts < %(until)s
+    AND (%(app)s::text IS NULL OR app = %(app)s)
+    AND (%(model)s::text IS NULL OR model = %(model)s)
+    AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
+    AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+    AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND is_forgotten({interaction}, session_id, {user}))
+ORDER BY ts
+
+-- name: export_training
+-- Questions and answers that people rated well on average, whose task did not fail, each pair once.
+SELECT user_query, model_response
+FROM (
+    SELECT DISTINCT ON (pair) ts, user_query, model_response
+    FROM (
+        SELECT
+            ts, user_query, model_response,
+            sha256(convert_to(btrim(user_query) || E'\x1e' || btrim(model_response), 'UTF8')) AS pair
+        FROM interaction_log AS interaction
+        JOIN (
+            SELECT interaction_id
+            FROM feedback_log
+            GROUP BY interaction_id
+            HAVING avg(coalesce(score, CASE thumbs WHEN 'up' THEN 5 WHEN 'down' THEN 1 END)) >= %(min_score)s
+                AND bool_and(task_success) IS NOT FALSE
+        ) AS liked ON liked.interaction_id = interaction.id
+        WHERE ts >= %(since)s AND ts < %(until)s
+            AND (%(app)s::text IS NULL OR app = %(app)s)
+            AND (%(model)s::text IS NULL OR model = %(model)s)
+            AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
+            AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+            AND btrim(user_query) <> '' AND btrim(model_response) <> '' AND error IS NOT TRUE
+            AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND is_forgotten(id, session_id, labels ->> 'user'))
+    ) AS pairs
+    ORDER BY pair, ts
+) AS different
+ORDER BY ts
+
+-- name: estimate
+-- How many rows the planner expects; nothing is run.
+EXPLAIN (FORMAT JSON) {statement}

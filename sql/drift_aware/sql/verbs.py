@@ -1,4 +1,4 @@
-"""``db migrate``, ``db status``, ``persist`` and ``forget``."""
+"""``db migrate``, ``db status``, ``persist``, ``forget`` and ``export``."""
 
 from typing import Annotated
 
@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.sql import migrate, sink, store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
+from drift_aware.sql.export_verb import export
 from drift_aware.sql.forget_verb import forget
 from drift_aware.sql.metrics import SinkMetrics, served
 
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="db")
     app.command("persist")(persist)
     app.command("forget")(forget)
+    app.command("export")(export)
 
 
 def migrate_schema(config: ConfigOption = None) -> None:
