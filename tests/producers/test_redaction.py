@@ -1,6 +1,7 @@
 """What becomes of the texts of an event before it travels."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, get_args
@@ -167,8 +168,10 @@ def test_the_settings_name_the_patterns_there_are() -> None:
     assert Redaction.configured(Redact()) is None
 
 
-def test_without_presidio_the_extra_is_named() -> None:
-    with pytest.raises(SettingsError, match="presidio"):
+def test_without_presidio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    with pytest.raises(SettingsError, match=r"drift-aware\[presidio\]"):
         presidio.finder("no_such_model")
 
 

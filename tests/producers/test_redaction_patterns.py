@@ -111,6 +111,15 @@ def test_what_stands_between_two_finds_stays() -> None:
     assert counts == {"email": 1, "phone": 1, "ip": 1}
 
 
+@given(st.text(max_size=30), st.sampled_from(POSITIVE), st.text(max_size=30))
+def test_whatever_stands_around_it_what_is_personal_does_not_leave(
+    before: str, case: tuple[str, list[tuple[str, str]]], after: str
+) -> None:
+    text, expected = case
+    said = Redaction().text(f"{before}\n{text}\n{after}", "mask")
+    assert [part for _, part in expected if part in said] == []
+
+
 spans = st.builds(
     lambda start, length, kind: Span(start, start + length, kind),
     st.integers(0, 30),

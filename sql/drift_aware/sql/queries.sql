@@ -220,12 +220,13 @@ SELECT EXISTS (SELECT FROM forgotten)
 -- Those of the names that are forgotten.
 SELECT asked.what, asked.id
 FROM unnest(%(whats)s::text[], %(ids)s::text[]) AS asked (what, id)
-JOIN forgotten ON forgotten.what = asked.what AND forgotten.digest = forgotten_digest(asked.what, asked.id)
+JOIN forgotten ON forgotten.digest = forgotten_digest((SELECT salt FROM forgotten_salt), asked.what, asked.id)
 
 -- name: forget_names
 -- Once is enough.
 INSERT INTO forgotten (what, digest)
-SELECT what, forgotten_digest(what, id) FROM unnest(%(whats)s::text[], %(ids)s::text[]) AS named (what, id)
+SELECT what, forgotten_digest((SELECT salt FROM forgotten_salt), what, id)
+FROM unnest(%(whats)s::text[], %(ids)s::text[]) AS named (what, id)
 ON CONFLICT DO NOTHING
 
 -- name: sessions_of_users
@@ -285,7 +286,14 @@ WHERE ts >= %(since)s AND ts < %(until)s
     AND (%(model)s::text IS NULL OR model = %(model)s)
     AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
     AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
-    AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND is_forgotten({interaction}, session_id, {user}))
+    AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND EXISTS (
+        SELECT FROM forgotten
+        WHERE digest IN (
+            forgotten_digest((SELECT salt FROM forgotten_salt), 'interaction', {interaction}),
+            forgotten_digest((SELECT salt FROM forgotten_salt), 'session', session_id),
+            forgotten_digest((SELECT salt FROM forgotten_salt), 'user', {user})
+        )
+    ))
 ORDER BY ts
 
 -- name: export_training
@@ -311,7 +319,14 @@ FROM (
             AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
             AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
             AND btrim(user_query) <> '' AND btrim(model_response) <> '' AND error IS NOT TRUE
-            AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND is_forgotten(id, session_id, labels ->> 'user'))
+            AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND EXISTS (
+                SELECT FROM forgotten
+                WHERE digest IN (
+                    forgotten_digest((SELECT salt FROM forgotten_salt), 'interaction', id),
+                    forgotten_digest((SELECT salt FROM forgotten_salt), 'session', session_id),
+                    forgotten_digest((SELECT salt FROM forgotten_salt), 'user', labels ->> 'user')
+                )
+            ))
     ) AS pairs
     ORDER BY pair, ts
 ) AS different

@@ -52,11 +52,14 @@ class Names:
 NOBODY = Names()
 
 
-def look_up(connection: Connection, names: Names) -> Names:
-    """Those of the names that are forgotten; none can be added before the transaction ends."""
+def anybody(connection: Connection) -> bool:
+    """Whether there is anybody to look up; none can be added before the transaction ends."""
     connection.execute(QUERIES["share_forgotten"])
-    if connection.execute(QUERIES["anybody_forgotten"]).fetchone() == (False,):
-        return NOBODY
+    return connection.execute(QUERIES["anybody_forgotten"]).fetchone() == (True,)
+
+
+def look_up(connection: Connection, names: Names) -> Names:
+    """Those of the names that are forgotten; ask ``anybody`` first, in the same transaction."""
     found = connection.execute(QUERIES["which_forgotten"], names.pairs()).fetchall()
 
     def those(what: str) -> frozenset[str]:
@@ -77,6 +80,8 @@ def enter(connection: Connection, names: Names) -> int:
 
 def without_forgotten(connection: Connection, alert: Alert) -> Alert:
     """The alert without the examples that are forgotten, and then without its words."""
+    if not alert.examples or not anybody(connection):
+        return alert
     kept = keep(alert.examples, look_up(connection, Names(frozenset(alert.examples))))
     return alert if kept == alert.examples else msgspec.structs.replace(alert, examples=kept, words=[])
 

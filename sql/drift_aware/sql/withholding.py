@@ -45,10 +45,9 @@ def withhold_forgotten(connection: Connection, batch: Batch) -> None:
     A new interaction of a forgotten user or session is forgotten itself: its vector or its feedback may be
     there already, and name nothing but it.
     """
-    named = _named(batch)
-    if named == tombstones.NOBODY:
+    if not tombstones.anybody(connection):
         return
-    forgotten = tombstones.look_up(connection, named)
+    forgotten = tombstones.look_up(connection, _named(batch))
     if forgotten == tombstones.NOBODY:
         return
     following = Names(frozenset(_following(batch, forgotten)))

@@ -12,19 +12,13 @@ INSERT INTO forgotten_salt DEFAULT VALUES;
 COMMENT ON TABLE forgotten_salt IS 'What names are salted with before they are hashed; to lose it is to forget nobody.';
 
 CREATE TABLE forgotten (
+    digest       bytea       PRIMARY KEY,
     what         text        NOT NULL CHECK (what IN ('interaction', 'session', 'user')),
-    digest       bytea       NOT NULL,
-    forgotten_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (what, digest)
+    forgotten_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE forgotten IS 'Whose texts and vectors are not stored any more, by forgotten_digest(what, id).';
+COMMENT ON TABLE forgotten IS 'Whose texts and vectors are not stored any more, by forgotten_digest(salt, what, id).';
 
-CREATE FUNCTION forgotten_digest(what text, id text) RETURNS bytea
+-- The salt is an argument, so that the planner can put the expression in the place of the call.
+CREATE FUNCTION forgotten_digest(salt text, what text, id text) RETURNS bytea
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN sha256(convert_to((SELECT salt FROM forgotten_salt) || what || ':' || id, 'UTF8'));
-
-CREATE FUNCTION is_forgotten(interaction_id text, session_id text, user_name text) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN EXISTS (SELECT FROM forgotten WHERE what = 'interaction' AND digest = forgotten_digest('interaction', interaction_id))
-    OR EXISTS (SELECT FROM forgotten WHERE what = 'session' AND digest = forgotten_digest('session', session_id))
-    OR EXISTS (SELECT FROM forgotten WHERE what = 'user' AND digest = forgotten_digest('user', user_name));
+RETURN sha256(convert_to(salt || what || ':' || id, 'UTF8'));
