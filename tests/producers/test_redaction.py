@@ -148,9 +148,9 @@ def test_any_text_comes_through_and_what_nobody_finds_is_unchanged(text: str, li
 
 
 def test_values_of_another_type_pass_on_to_the_check_of_the_event() -> None:
-    values = {"user_query": 5, "error": True, "labels": {"a": 1}, "comment": b"x", "ts": 1}
+    values = {"user_query": 5, "error": None, "labels": {"a": 1}, "comment": b"x", "ts": 1}
     Redaction().apply(values, changes := Changes())
-    assert values == {"user_query": 5, "error": True, "labels": {"a": 1}, "comment": b"x", "ts": 1}
+    assert values == {"user_query": 5, "error": None, "labels": {"a": 1}, "comment": b"x", "ts": 1}
     assert changes == Changes()
 
 

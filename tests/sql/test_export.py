@@ -235,6 +235,20 @@ def test_a_wrong_option_is_one_line(
     assert len(command.stderr.splitlines()) == 1
 
 
+def test_what_postgres_refuses_is_one_line_and_no_file(
+    start_command: Start, database_url: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE feedback_log RENAME TO elsewhere")
+    command = start_command(
+        "export", "feedback", *SINCE, "--output", str(tmp_path / "out"), database_url=database_url
+    )
+    assert command.wait(60) == 1
+    assert command.stderr.endswith('relation "feedback_log" does not exist\n')
+    assert len(command.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir() if "out" in path.name and "std" not in path.name] == []
+
+
 @pytest.mark.parametrize("segment", ["region=eu", "app", "app=shop;model=x,"])
 def test_what_names_no_segment_is_an_error(segment: str) -> None:
     with pytest.raises(SettingsError, match="is no segment"):

@@ -9,7 +9,7 @@ import typer
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.progress import Advance
 from drift_aware.schema.verbs import ConfigOption, start
-from drift_aware.sql import migrate, store
+from drift_aware.sql import store
 from drift_aware.sql.export import Selection, What, dimensions_of, moment_of, selected
 from drift_aware.sql.export_files import Format, Writer, writer, written_whole
 from drift_aware.sql.store import Connection
@@ -47,10 +47,8 @@ def export(
     selection = Selection(what, dimensions=dimensions, min_score=min_score, **times)
     # Then SIGTERM, too, takes the unfinished file away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with store.connect(settings.require_database_url(), "export") as connection:
-        migrate.require_current(connection)
-        with written_whole(output) as file:
-            count = copy(connection, selection, writer(form, what, file))
+    with store.opened(settings, "export") as connection, written_whole(output) as file:
+        count = copy(connection, selection, writer(form, what, file))
     typer.echo(f"exported {count:,} rows", err=True)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start
-from drift_aware.sql import cells, erasure, migrate, store
+from drift_aware.sql import cells, erasure, store
 from drift_aware.sql.tombstones import Names
 
 _REMAINS = (
@@ -38,8 +38,7 @@ def forget(
     who = Names(*(_ids(given) for given in (interaction, session, user)))
     if not who.pairs()["ids"]:
         raise SettingsError("forget whom? give --user, --session or --interaction")
-    with store.connect(settings.require_database_url(), "forget") as connection:
-        migrate.require_current(connection)
+    with store.opened(settings, "forget") as connection:
         erased = erasure.forget(connection, who, dry_run=dry_run)
     typer.echo(_for_machines(erased, dry_run) if json else _for_people(erased, dry_run))
     typer.echo(_REMAINS, err=True)

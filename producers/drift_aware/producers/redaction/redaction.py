@@ -112,7 +112,7 @@ class Redaction:
         """
         self._decide_correctness(values)
         for name, mode in self._modes.items():
-            if mode != "keep" and name in values:
+            if mode != "keep" and values.get(name) is not None:
                 self._change(values, name, mode, changes, limit)
 
     def _decide_correctness(self, values: dict[str, Any]) -> None:
