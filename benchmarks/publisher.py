@@ -12,13 +12,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from statistics import median, quantiles
 
 import msgspec
 from confluent_kafka import KafkaException, Producer
 
-from drift_aware.producers import Publisher
+from drift_aware.producers import Publisher, Redaction
 from drift_aware.producers.identifiers import new_id
+from drift_aware.producers.redaction import Changes
 from drift_aware.schema.events import Interaction
 from drift_aware.schema.topics import INTERACTIONS
 
@@ -27,6 +29,10 @@ _PAUSE_EVERY = 20
 _PAUSE_SECONDS = 0.001
 _QUERY = "How do I put a chorus after the second verse without it sounding abrupt? " * 2
 _ANSWER = "Let the last line of the verse end on the dominant, then bring the drums in early. " * 6
+_NUMBERS = (
+    "Order 4711 of 2026-11-21: 2 items at 19.99 EUR, parcel 0034043412345678, due 2026-12-01 10:30. " * 5
+)
+_FINDS = "Write to jo@example.org or call +49 171 1234567, from 192.168.10.7. " * 2
 _VECTOR = [0.01] * 1536
 
 Call = Callable[[], object]
@@ -45,7 +51,7 @@ def _bare(producer: Producer) -> Call:
     return call
 
 
-def _ways(bare: Producer, publisher: Publisher) -> dict[str, Call]:
+def _ways(bare: Producer, publisher: Publisher, redacting: Publisher) -> dict[str, Call]:
     ready = Interaction(
         id=new_id(), ts=time.time_ns() // 1_000_000, user_query=_QUERY, model_response=_ANSWER
     )
@@ -56,6 +62,7 @@ def _ways(bare: Producer, publisher: Publisher) -> dict[str, Call]:
             id=ready.id, ts=ready.ts, user_query=_QUERY, model_response=_ANSWER
         ),
         "interaction(...)": lambda: publisher.interaction(user_query=_QUERY, model_response=_ANSWER),
+        "with redaction": lambda: redacting.interaction(user_query=_QUERY, model_response=_ANSWER),
         "embedding(list)": lambda: publisher.embedding(_VECTOR, model="embedder"),
     }
 
@@ -84,10 +91,10 @@ def _broker() -> Iterator[str]:
 def measure(name: str, bootstrap: str, events: int) -> None:
     """Print the median and the 99th percentile of each way, and both as shares of the bare producer's."""
     bare = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "log_level": 0})
-    publisher = Publisher(bootstrap)
+    publisher, redacting = Publisher(bootstrap), Publisher(bootstrap, redact=Redaction())
     print(f"broker {name}; microseconds a call in the application's thread, {events} calls")
     base: tuple[float, float] | None = None
-    for way, call in _ways(bare, publisher).items():
+    for way, call in _ways(bare, publisher, redacting).items():
         _timed(call, 200)
         costs = _timed(call, events)
         middle, high = median(costs), quantiles(costs, n=100)[98]
@@ -96,10 +103,27 @@ def measure(name: str, bootstrap: str, events: int) -> None:
             f"  {way:18} median {middle:6.2f} ({middle / base[0]:5.2f} x)"
             f"   p99 {high:7.2f} ({high / base[1]:5.2f} x)"
         )
-    publisher.flush(5)
-    print(f"  {publisher.stats}")
-    publisher.close(0)
+    for each in (publisher, redacting):
+        each.flush(5)
+        print(f"  {each.stats}")
+        each.close(0)
     bare.purge()
+
+
+def _redact(redaction: Redaction, fields: dict[str, str]) -> None:
+    redaction.apply(dict(fields), Changes())
+
+
+def measure_redaction(events: int) -> None:
+    """Print what the publisher's thread spends on an event's texts."""
+    print(f"redaction; microseconds an event in the publisher's thread, {events} events")
+    texts = {"plain": (_QUERY, _ANSWER), "with numbers": (_QUERY, _NUMBERS), "with finds": (_FINDS, _ANSWER)}
+    for mode in ("mask", "hash"):
+        redaction = Redaction(mode, hash_key="benchmark")
+        for name, (query, answer) in texts.items():
+            fields = {"user_query": query, "model_response": answer}
+            costs = _timed(partial(_redact, redaction, fields), events)
+            print(f"  {mode} {name:14} median {median(costs):7.1f}   p99 {quantiles(costs, n=100)[98]:7.1f}")
 
 
 def main() -> None:
@@ -115,6 +139,7 @@ def main() -> None:
         with _broker() as bootstrap:
             measure("up", bootstrap, arguments.events)
     measure("down", _NOBODY, arguments.events)
+    measure_redaction(arguments.events)
 
 
 if __name__ == "__main__":

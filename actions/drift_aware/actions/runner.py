@@ -14,6 +14,7 @@ from drift_aware.schema.settings import Actions
 from drift_aware.schema.topics import ALERTS
 from drift_aware.sql import batch, cells
 from drift_aware.sql.store import Connection
+from drift_aware.sql.tombstones import without_forgotten
 from drift_aware.sql.work import Record
 
 NAME = "act"
@@ -49,6 +50,7 @@ class Runner:
         """Nothing: the outbox is next."""
 
     def _answer(self, connection: Connection, alert: Alert) -> None:
+        alert = without_forgotten(connection, alert)
         # One alert at a time: the second of a batch has to see what the first has led to.
         for decision in decide(alert, self._settings, ledger.last_actions(connection, alert)):
             if ledger.claim(connection, alert, decision, dry_run=self._settings.dry_run):

@@ -2,6 +2,7 @@
 
 from drift_aware.producers.memory import MemoryPublisher
 from drift_aware.producers.publisher import Publisher
+from drift_aware.producers.redaction import Redaction
 from drift_aware.producers.tally import Stats
 
-__all__ = ["MemoryPublisher", "Publisher", "Stats"]
+__all__ = ["MemoryPublisher", "Publisher", "Redaction", "Stats"]

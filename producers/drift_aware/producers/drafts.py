@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from drift_aware.producers.redaction import Changes, Redaction
 from drift_aware.producers.vectors import packed
 from drift_aware.schema.envelope import normalise_vector
 from drift_aware.schema.errors import BadEvent
@@ -31,16 +32,20 @@ class Completion:
             own. The model is the chat model: an embedding never takes it, because its ``model`` is the one
             that made the vector.
         max_text_chars: longer texts lose their end.
+        redaction: what becomes of the texts; None keeps them.
     """
 
-    def __init__(self, defaults: Mapping[str, str | None], max_text_chars: int) -> None:
+    def __init__(
+        self, defaults: Mapping[str, str | None], max_text_chars: int, redaction: Redaction | None = None
+    ) -> None:
         self._max_text_chars = max_text_chars
+        self._redaction = redaction
         given = {name: _plain(value) for name, value in defaults.items() if value is not None}
         self._defaults: dict[Kind, dict[str, str]] = dict.fromkeys(TYPES, given)
         self._defaults["embedding"] = {name: value for name, value in given.items() if name != "model"}
 
-    def complete(self, draft: Draft) -> tuple[Event, int]:
-        """The event, and how many of its texts were clipped.
+    def complete(self, draft: Draft) -> tuple[Event, Changes]:
+        """The event, and what was done to its texts.
 
         Raises:
             BadEvent: ``bad_event`` or ``bad_vector``; the message names the field. Nothing else, whatever
@@ -53,7 +58,7 @@ class Completion:
         except Exception as error:  # noqa: BLE001 - a stranger's type may raise anything
             raise BadEvent("bad_event", f"an argument cannot be read: {type(error).__name__}") from None
 
-    def _complete(self, draft: Draft) -> tuple[Event, int]:
+    def _complete(self, draft: Draft) -> tuple[Event, Changes]:
         kind, source = draft
         fields = msgspec.structs.asdict(source) if isinstance(source, msgspec.Struct) else source
         unknown = fields.keys() - _KNOWN[kind]
@@ -61,19 +66,20 @@ class Completion:
             raise BadEvent("bad_event", f"{kind}: no field is called {min(unknown)!r}; leave it out")
         given = {name: _plain(value) for name, value in fields.items() if value is not None}
         values = self._defaults[kind] | given
-        clipped = self._clip(kind, values)
+        changes = Changes()
+        if self._redaction is not None:
+            self._redaction.apply(values, changes, self._max_text_chars)
+        self._clip(kind, values, changes)
         if kind == "embedding" and "vector" in values:
             values["vector"], values["dtype"] = packed(values["vector"], values.get("dtype"))
-        return _checked(kind, values), clipped
+        return _checked(kind, values), changes
 
-    def _clip(self, kind: Kind, values: dict[str, Any]) -> int:
-        clipped = 0
+    def _clip(self, kind: Kind, values: dict[str, Any], changes: Changes) -> None:
         for name in _TEXTS[kind]:
             text = values.get(name)
             if isinstance(text, str) and len(text) > self._max_text_chars:
                 values[name] = text[: self._max_text_chars]
-                clipped += 1
-        return clipped
+                changes.clipped += 1
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from drift_aware.producers.drafts import Completion, Draft
 from drift_aware.producers.interface import EventPublisher
 from drift_aware.producers.packing import encoded
+from drift_aware.producers.redaction import Redaction
 from drift_aware.producers.tally import Reason, Stats, Tally, reason_of
 from drift_aware.schema.errors import BadEvent
 from drift_aware.schema.events import Embedding, Evaluation, Event, Feedback, Interaction
@@ -30,6 +31,7 @@ class MemoryPublisher(EventPublisher):
         prompt_version: str | None = None,
         tenant: str | None = None,
         max_text_chars: int = 20_000,
+        redact: Redaction | None = None,
     ) -> None:
         self.events: list[Event] = []
         defaults: Mapping[str, str | None] = {
@@ -38,7 +40,7 @@ class MemoryPublisher(EventPublisher):
             "prompt_version": prompt_version,
             "tenant": tenant,
         }
-        self._completion = Completion(defaults, max_text_chars)
+        self._completion = Completion(defaults, max_text_chars, redact)
         self._tally = Tally(_log)
         self._closed = False
 
@@ -65,7 +67,7 @@ class MemoryPublisher(EventPublisher):
     @property
     def stats(self) -> Stats:
         """Counts of what became of the events."""
-        return Stats(self._tally.delivered, 0, self._tally.clipped, self._tally.dropped)
+        return self._tally.stats(queued=0)
 
     def flush(self, timeout_seconds: float = 10.0) -> int:
         """Nothing ever waits."""
@@ -82,12 +84,12 @@ class MemoryPublisher(EventPublisher):
             self._drop("closed", "")
             return
         try:
-            event, clipped = self._completion.complete(draft)
+            event, changes = self._completion.complete(draft)
             encoded(event)  # for what it raises
         except BadEvent as error:
             self._drop(reason_of(error), str(error))
         else:
-            self._tally.clipped += clipped
+            self._tally.change(changes)
             self._tally.delivered += 1
             self.events.append(event)
 

@@ -15,6 +15,7 @@ from weakref import WeakSet
 from drift_aware.producers import clients
 from drift_aware.producers.drafts import Completion, Draft
 from drift_aware.producers.interface import EventPublisher
+from drift_aware.producers.redaction import Redaction
 from drift_aware.producers.sender import Sender
 from drift_aware.producers.tally import Reason, Stats, Tally
 
@@ -48,6 +49,8 @@ class Publisher(EventPublisher):
         max_text_chars: longer texts lose their end, and are counted in ``stats.clipped``.
         max_queued_events: events that may wait, on the way to the broker included; more are dropped.
         linger_ms: how long an event waits for others to travel with, 1 at least.
+        redact: what becomes of personal data in the texts; by default they travel as they are. It runs in
+            the publisher's thread, before an event is packed and handed to librdkafka.
     """
 
     def __init__(
@@ -62,10 +65,11 @@ class Publisher(EventPublisher):
         max_text_chars: int = 20_000,
         max_queued_events: int = 10_000,
         linger_ms: float = 50.0,
+        redact: Redaction | None = None,
     ) -> None:
         self._client = {**(client or {}), "bootstrap.servers": bootstrap_servers}
         defaults = {"app": app, "model": model, "prompt_version": prompt_version, "tenant": tenant}
-        self._completion = Completion(defaults, max_text_chars)
+        self._completion = Completion(defaults, max_text_chars, redact)
         self._source = f"/drift-aware/publisher/{quote(str(app or ''))}"
         self._max_queued_events = max_queued_events
         self._linger_seconds = max(linger_ms, _LEAST_LINGER_MS) / 1000
@@ -92,8 +96,7 @@ class Publisher(EventPublisher):
     @property
     def stats(self) -> Stats:
         """Counts of what became of the events."""
-        tally = self._tally
-        return Stats(tally.delivered, self._sender.queued(), tally.clipped, tally.dropped)
+        return self._tally.stats(self._sender.queued())
 
     @property
     def queued(self) -> int:

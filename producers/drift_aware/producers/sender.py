@@ -121,11 +121,11 @@ class Sender:
             self._recount()
         for draft in drafts:
             try:
-                event, clipped = self._completion.complete(draft)
+                event, changes = self._completion.complete(draft)
             except BadEvent as error:
                 self._lose(reason_of(error), 1, str(error))
             else:
-                self._tally.clipped += clipped
+                self._tally.change(changes)
                 yield event
 
     def _send(self, record: Record) -> None:

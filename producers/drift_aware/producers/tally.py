@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from drift_aware.producers.redaction import Changes
 from drift_aware.schema.errors import BadEvent
 
 Reason = Literal[
@@ -47,12 +48,16 @@ class Stats(Struct, frozen=True):
         queued: events neither delivered nor dropped yet.
         clipped: texts that lost their end.
         dropped: events lost, by reason.
+        redacted: what was replaced in texts, by kind.
+        withheld: texts left out because the redaction failed on them; their events travelled without.
     """
 
     delivered: int
     queued: int
     clipped: int
     dropped: dict[str, int]
+    redacted: dict[str, int] = {}
+    withheld: int = 0
 
 
 class Tally:
@@ -66,12 +71,15 @@ class Tally:
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self.delivered = 0
         self.clipped = 0
+        self.withheld = 0
+        self._redacted: Counter[str] = Counter()
         self._log = log
         self._clock = clock
         # Reentrant, because a signal handler may publish in the middle of a count.
         self._lock = threading.RLock()
         self._dropped: Counter[Reason] = Counter()
         self._reported: Counter[Reason] = Counter()
+        self._unreported_texts = 0
         self._why = ""
         self._logged_at = float("-inf")
 
@@ -81,6 +89,24 @@ class Tally:
             self._dropped[reason] += events
             if why:
                 self._why = why
+
+    def change(self, changes: Changes) -> None:
+        """Count what was done to the texts of an event; only the one thread that completes them calls it."""
+        self.clipped += changes.clipped
+        if changes.found:
+            with self._lock:
+                self._redacted.update(changes.found)
+        if changes.withheld:
+            self.withheld += changes.withheld
+            with self._lock:
+                self._unreported_texts += changes.withheld
+                self._why = changes.why
+
+    def stats(self, queued: int) -> Stats:
+        """All counts."""
+        with self._lock:
+            redacted = dict(self._redacted)
+        return Stats(self.delivered, queued, self.clipped, self.dropped, redacted, self.withheld)
 
     def note(self, why: str) -> None:
         """Remember what Kafka complains of, for the next line of log."""
@@ -94,19 +120,22 @@ class Tally:
             return {str(reason): count for reason, count in self._dropped.items()}
 
     def report(self, even_now: bool = False) -> None:
-        """Log what was lost since the last line, unless that was less than a second ago.
+        """Log what was lost or withheld since the last line, unless that was less than a second ago.
 
         Args:
             even_now: at the end, when there is no later.
         """
         with self._lock:
             now = self._clock()
-            unreported = self._dropped - self._reported
-            if not unreported or (now - self._logged_at < _LOG_SECONDS and not even_now):
+            unreported, texts = self._dropped - self._reported, self._unreported_texts
+            if not (unreported or texts) or (now - self._logged_at < _LOG_SECONDS and not even_now):
                 return
             counts = ", ".join(f"{reason} {count}" for reason, count in unreported.most_common())
             total, why = unreported.total(), self._why
-            self._reported = self._dropped.copy()
+            self._reported, self._unreported_texts = self._dropped.copy(), 0
             self._logged_at, self._why = now, ""
         with suppress(Exception):  # a handler of the application's may raise
-            self._log.warning("dropped %d events (%s)%s", total, counts, f": {why}" if why else "")
+            if total:
+                self._log.warning("dropped %d events (%s)%s", total, counts, f": {why}" if why else "")
+            if texts:
+                self._log.warning("withheld %d texts%s", texts, f": {why}" if why and not total else "")

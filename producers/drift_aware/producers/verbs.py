@@ -1,4 +1,4 @@
-"""``simulate``."""
+"""``simulate`` and ``redact``."""
 
 import sys
 import time
@@ -13,6 +13,8 @@ import msgspec
 import typer
 
 from drift_aware.producers.publisher import Publisher
+from drift_aware.producers.redact_verb import redact
+from drift_aware.producers.redaction import Redaction
 from drift_aware.producers.simulate.lines import line
 from drift_aware.producers.simulate.pace import as_they_are_taken, in_their_time, limited
 from drift_aware.producers.simulate.recovery import helped
@@ -59,6 +61,7 @@ class Story(msgspec.Struct, frozen=True):
 def register(app: typer.Typer) -> None:
     """Add this role's verbs."""
     app.command("simulate")(simulate)
+    app.command("redact")(redact)
 
 
 def simulate(
@@ -153,7 +156,10 @@ def _to_kafka(
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         recovered = stack.enter_context(helped(settings)).is_set if story.scenario.recovers else lambda: False
-        publisher = stack.enter_context(Publisher(servers, client=client, max_queued_events=2 * MOST_QUEUED))
+        redaction = Redaction.configured(settings.redact)
+        publisher = stack.enter_context(
+            Publisher(servers, client=client, max_queued_events=2 * MOST_QUEUED, redact=redaction)
+        )
         if start_ms is None:
             told = in_their_time(story.events(None, recovered), stop)
         else:

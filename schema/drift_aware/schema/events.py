@@ -119,6 +119,9 @@ TYPES: Mapping[Kind, type[Event]] = {
     "feedback": Feedback,
     "evaluation": Evaluation,
 }
+# Where people's own words stand, and what may be done about it before they travel.
+TextField = Literal["user_query", "model_response", "comment", "expected", "predicted", "error", "labels"]
+Mode = Literal["keep", "mask", "hash", "drop"]
 KINDS: Mapping[type[Event], Kind] = {event_type: kind for kind, event_type in TYPES.items()}
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
 from drift_aware.schema.errors import SettingsError
+from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
 from drift_aware.schema.section import Section
 
@@ -159,6 +160,42 @@ class Retention(Section):
     pane_totals: Kept = 90
 
 
+Pattern = Literal["email", "phone", "card", "iban", "ip", "secret"]
+
+
+class Redact(Section):
+    """What becomes of personal data in texts before they are published; ``fields`` overrides ``mode``.
+
+    ``mask``: ``[email]`` in its place; ``hash``: a keyed hash; ``drop``: the field is left out.
+    ``presidio`` is the spaCy model it works with, as in en_core_web_lg.
+    """
+
+    mode: Mode = "keep"
+    fields: dict[TextField, Mode] = Field(default_factory=dict)
+    patterns: list[Pattern] = Field(default_factory=lambda: list(get_args(Pattern)))
+    presidio: str | None = None
+    hash_key: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _has_key(self) -> "Redact":
+        if "hash" in {self.mode, *self.fields.values()} and not self.key:
+            raise ValueError(
+                "mode `hash` needs a key; set DRIFT_AWARE_REDACT__HASH_KEY to a long random text"
+            )
+        return self
+
+    @property
+    def key(self) -> str | None:
+        """The key of ``hash`` in the clear."""
+        return self.hash_key.get_secret_value() if self.hash_key else None
+
+
+class Record(Section):
+    """What of the published events is kept in Postgres; without texts their columns stay empty."""
+
+    store_texts: bool = True
+
+
 class Settings(BaseSettings):
     """Everything a command can be told."""
 
@@ -188,6 +225,8 @@ class Settings(BaseSettings):
     actions: Actions = Actions()
     notify: Notify = Notify()
     retention: Retention = Retention()
+    redact: Redact = Redact()
+    sql: Record = Record()
     kafka: Kafka = Kafka()
     database_url: SecretStr | None = None
     prometheus_port: int = Field(9108, ge=0, le=65535)

@@ -35,6 +35,7 @@ class Batch:
         skipped: (topic, reason) to events that cannot be read or stored.
         tally: values that had to be changed.
         dims: the dimensions of the vectors in it.
+        withheld: (table, reason) to rows without what must not be stored, or left out altogether.
         unplaced: table to rows whose day has no partition of its own.
         started: when the work on it began, on the clock of ``time.perf_counter``.
     """
@@ -44,6 +45,7 @@ class Batch:
     skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     tally: Tally = field(default_factory=Counter)
     dims: set[int] = field(default_factory=set)
+    withheld: Counter[tuple[str, str]] = field(default_factory=Counter)
     unplaced: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.perf_counter)
 

@@ -37,6 +37,13 @@ class SinkMetrics:
             ["change"],
             registry=registry,
         )
+        # What must not be stored: all texts (store_texts), or what belongs to somebody forgotten.
+        self.withheld = Counter(
+            "drift_aware_sink_withheld_total",
+            "Rows stored without texts, or vectors not stored.",
+            ["table", "reason"],
+            registry=registry,
+        )
         # Rows with a time far from now; many of them make queries by day slow.
         self.unplaced = Counter(
             "drift_aware_sink_default_partition_rows_total",

@@ -309,3 +309,136 @@ SELECT
     + (SELECT count(*) FROM evaluation_log)
     + (SELECT count(*) FROM drift_events)
     + (SELECT count(*) FROM drift_metrics)
+
+-- name: share_forgotten
+-- Whoever stores what belongs to somebody: many at once, none while a name is being forgotten. A statement of
+-- its own, before those that look: a statement sees what was there when it began.
+SELECT pg_advisory_xact_lock_shared(hashtextextended('drift-aware forgotten', 0))
+
+-- name: close_forgotten
+-- Whoever forgets a name waits until nobody is storing who may not have seen it.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware forgotten', 0))
+
+-- name: anybody_forgotten
+-- Where nobody is, there is no more to ask.
+SELECT EXISTS (SELECT FROM forgotten)
+
+-- name: which_forgotten
+-- Those of the names that are forgotten.
+SELECT asked.what, asked.id
+FROM unnest(%(whats)s::text[], %(ids)s::text[]) AS asked (what, id)
+JOIN forgotten ON forgotten.digest = forgotten_digest((SELECT salt FROM forgotten_salt), asked.what, asked.id)
+
+-- name: forget_names
+-- Once is enough.
+INSERT INTO forgotten (what, digest)
+SELECT what, forgotten_digest((SELECT salt FROM forgotten_salt), what, id)
+FROM unnest(%(whats)s::text[], %(ids)s::text[]) AS named (what, id)
+ON CONFLICT DO NOTHING
+
+-- name: sessions_of_users
+-- The conversations of some users, but for those in which another user is named.
+SELECT DISTINCT mine.session_id
+FROM interaction_log AS mine
+WHERE mine.labels ->> 'user' = ANY (%(users)s) AND mine.session_id IS NOT NULL
+    AND NOT EXISTS (
+        SELECT FROM interaction_log AS other
+        WHERE other.session_id = mine.session_id AND other.labels ->> 'user' <> ALL (%(users)s)
+    )
+
+-- name: interactions_of
+-- The interactions of some users and conversations; reads the whole log, which has no index for this.
+SELECT DISTINCT id FROM interaction_log
+WHERE labels ->> 'user' = ANY (%(users)s) OR session_id = ANY (%(sessions)s)
+
+-- name: erase_interactions
+-- What was said; when, how long and at what cost it was stays.
+UPDATE interaction_log SET user_query = NULL, model_response = NULL, error_text = NULL, labels = NULL
+WHERE id = ANY (%(interactions)s)
+    AND (user_query IS NOT NULL OR model_response IS NOT NULL OR error_text IS NOT NULL OR labels IS NOT NULL)
+
+-- name: erase_embeddings
+-- A vector gives away what was said, and without it the row says nothing.
+DELETE FROM embeddings_log WHERE interaction_id = ANY (%(interactions)s)
+
+-- name: erase_embeddings_of_sessions
+-- Those that name no interaction.
+DELETE FROM embeddings_log WHERE session_id = ANY (%(sessions)s)
+
+-- name: erase_comments
+-- The rating stays.
+UPDATE feedback_log SET comment = NULL WHERE interaction_id = ANY (%(interactions)s) AND comment IS NOT NULL
+
+-- name: erase_comments_of_sessions
+-- Those on interactions that never came.
+UPDATE feedback_log SET comment = NULL WHERE session_id = ANY (%(sessions)s) AND comment IS NOT NULL
+
+-- name: erase_examples
+-- In alerts that show one of the interactions; which words came from which example is not known, so all go.
+UPDATE {table}
+SET alert = alert || jsonb_build_object(
+    'words', '[]'::jsonb,
+    'examples', (
+        SELECT coalesce(jsonb_agg(example), '[]') FROM jsonb_array_elements(alert -> 'examples') AS example
+        WHERE example #>> '{{}}' <> ALL (%(interactions)s)
+    )
+)
+WHERE alert -> 'examples' ?| %(interactions)s
+
+-- name: export_rows
+-- A log in the order of its events, without what belongs to somebody forgotten, erased already or not.
+SELECT {columns} FROM {table}
+WHERE ts >= %(since)s AND ts < %(until)s
+    AND (%(app)s::text IS NULL OR app = %(app)s)
+    AND (%(model)s::text IS NULL OR model = %(model)s)
+    AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
+    AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+    AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND EXISTS (
+        SELECT FROM forgotten
+        WHERE digest IN (
+            forgotten_digest((SELECT salt FROM forgotten_salt), 'interaction', {interaction}),
+            forgotten_digest((SELECT salt FROM forgotten_salt), 'session', session_id),
+            forgotten_digest((SELECT salt FROM forgotten_salt), 'user', {user})
+        )
+    ))
+ORDER BY ts
+
+-- name: export_training
+-- Questions and answers that people rated well on average, whose task did not fail, each pair once.
+SELECT user_query, model_response
+FROM (
+    SELECT DISTINCT ON (pair) ts, user_query, model_response
+    FROM (
+        SELECT
+            ts, user_query, model_response,
+            sha256(convert_to(btrim(user_query) || E'\x1e' || btrim(model_response), 'UTF8')) AS pair
+        FROM interaction_log AS interaction
+        JOIN (
+            SELECT interaction_id
+            FROM feedback_log
+            GROUP BY interaction_id
+            HAVING avg(coalesce(score, CASE thumbs WHEN 'up' THEN 5 WHEN 'down' THEN 1 END)) >= %(min_score)s
+                AND bool_and(task_success) IS NOT FALSE
+        ) AS liked ON liked.interaction_id = interaction.id
+        WHERE ts >= %(since)s AND ts < %(until)s
+            AND (%(app)s::text IS NULL OR app = %(app)s)
+            AND (%(model)s::text IS NULL OR model = %(model)s)
+            AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
+            AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+            AND btrim(user_query) <> '' AND btrim(model_response) <> '' AND error IS NOT TRUE
+            AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND EXISTS (
+                SELECT FROM forgotten
+                WHERE digest IN (
+                    forgotten_digest((SELECT salt FROM forgotten_salt), 'interaction', id),
+                    forgotten_digest((SELECT salt FROM forgotten_salt), 'session', session_id),
+                    forgotten_digest((SELECT salt FROM forgotten_salt), 'user', labels ->> 'user')
+                )
+            ))
+    ) AS pairs
+    ORDER BY pair, ts
+) AS different
+ORDER BY ts
+
+-- name: estimate
+-- How many rows the planner expects; nothing is run.
+EXPLAIN (FORMAT JSON) {statement}

@@ -22,6 +22,7 @@ from psycopg.types.json import set_json_dumps
 
 from drift_aware.schema.settings import Retention
 from drift_aware.schema.topics import ALERTS, HISTORY, READINGS, SOURCES
+from drift_aware.sql import withholding
 from drift_aware.sql.batch import Batch, sort
 from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.queries import QUERIES
@@ -98,6 +99,7 @@ class Sink:
         metrics: where to count.
         retention: how long rows are kept.
         now: the clock that says which days get partitions.
+        store_texts: whether the texts of events are stored.
     """
 
     def __init__(
@@ -105,8 +107,11 @@ class Sink:
         metrics: SinkMetrics,
         retention: Retention | None = None,
         now: Callable[[], datetime] = utc_now,
+        *,
+        store_texts: bool = True,
     ) -> None:
         self._metrics = metrics
+        self._store_texts = store_texts
         self._upkeep = Upkeep(metrics, retention or Retention(), now)
         self._connection: Connection | None = None
         self._batch = Batch()
@@ -122,6 +127,9 @@ class Sink:
     def handle(self, connection: Connection, records: Sequence[Record]) -> None:
         """Write the rows of the records."""
         self._batch = sort(records, self._upkeep.days)
+        if not self._store_texts:
+            withholding.withhold_texts(self._batch)
+        withholding.withhold_forgotten(connection, self._batch)
         for target in TARGETS:
             write(connection, target, self._batch.rows.get(target.table, ()), self._batch)
 
@@ -134,6 +142,8 @@ class Sink:
             metrics.rows.labels(table).inc(count)
         for table, count in batch.unplaced.items():
             metrics.unplaced.labels(table).inc(count)
+        for (table, reason), count in batch.withheld.items():
+            metrics.withheld.labels(table, reason).inc(count)
         for change, count in batch.tally.items():
             metrics.amended.labels(change).inc(count)
         for (topic, reason), count in batch.skipped.items():

@@ -1,6 +1,7 @@
 """How to reach Postgres, and what to say when it cannot be reached."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -10,7 +11,7 @@ from drift_aware.schema.checks import Check
 from drift_aware.schema.errors import DriftAwareError, SettingsError
 from drift_aware.schema.settings import Settings
 from drift_aware.sql import migrate
-from drift_aware.sql.errors import DatabaseUnreachable, MigrationError
+from drift_aware.sql.errors import DatabaseRefused, DatabaseUnreachable, MigrationError
 from drift_aware.sql.queries import QUERIES
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -109,3 +110,28 @@ def count_rows(connection: Connection) -> int:
     row = connection.execute(QUERIES["count_rows"]).fetchone()
     assert row is not None
     return int(row[0])
+
+
+@contextmanager
+def opened(settings: Settings, verb: str) -> Iterator[Connection]:
+    """A connection for a verb that works on the log tables, closed at the end.
+
+    Raises:
+        SettingsError: no address is set, or it cannot be read.
+        DatabaseUnreachable: no answer, or none any more; the verb may be run again.
+        DatabaseRefused: Postgres refuses a statement, for want of a right for instance.
+        MigrationError: the schema is not the one this release needs.
+    """
+    try:
+        with connect(settings.require_database_url(), verb) as connection:
+            migrate.require_current(connection)
+            yield connection
+    except psycopg.OperationalError as error:
+        raise DatabaseUnreachable(f"{verb} was cut short, run it again: {_first_line(error)}") from None
+    except psycopg.Error as error:
+        raise DatabaseRefused(f"Postgres refuses what {verb} asks: {_first_line(error)}") from None
+
+
+def _first_line(error: psycopg.Error) -> str:
+    """What comes after it may quote a row."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""``db migrate``, ``db status``, ``db retention`` and ``persist``."""
+"""``db migrate``, ``db status``, ``db retention``, ``persist``, ``forget`` and ``export``."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.sql import migrate, retention, sink, store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
+from drift_aware.sql.export_verb import export
+from drift_aware.sql.forget_verb import forget
 from drift_aware.sql.metrics import SinkMetrics, served
 
 SkipLostOption = Annotated[
@@ -26,6 +28,8 @@ def register(app: typer.Typer) -> None:
     group.command("retention")(clean)
     app.add_typer(group, name="db")
     app.command("persist")(persist)
+    app.command("forget")(forget)
+    app.command("export")(export)
 
 
 def migrate_schema(config: ConfigOption = None) -> None:
@@ -98,7 +102,7 @@ def persist(
         settings,
         sink.NAME,
         sink.TOPICS,
-        sink.Sink(metrics, settings.retention),
+        sink.Sink(metrics, settings.retention, store_texts=settings.sql.store_texts),
         skip_lost=skip_lost,
         retried=lambda cause: metrics.retries.labels(cause).inc(),
     )
