@@ -194,6 +194,10 @@ INSERT INTO {partition} SELECT * FROM early
 -- From here on the parent routes the day's rows to it.
 ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({since}) TO ({until})
 
+-- name: lock_actions
+-- Whoever decides about a segment has to see what the one before has decided.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware actions ' || %(segment)s, 0))
+
 -- name: last_actions
 -- Kind of action to the event time, in milliseconds, of the last one in a segment that was not withheld,
 -- leaving out those of the alert itself.
