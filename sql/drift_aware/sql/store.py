@@ -36,6 +36,22 @@ def connect(url: str, application: str) -> Connection:
         SettingsError: the address cannot be read.
         DatabaseUnreachable: no answer within 5 s, or refused; one line without the password.
     """
+    options = parameters(url, application)
+    try:
+        return psycopg.connect(**options, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnreachable(
+            f"no database: {_one_line(error, str(options.get('password') or ''))}; "
+            "check DATABASE_URL and that the server runs"
+        ) from None
+
+
+def parameters(url: str, application: str) -> dict[str, Any]:
+    """What psycopg needs to connect, timeouts included.
+
+    Raises:
+        SettingsError: the address cannot be read.
+    """
     try:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -44,19 +60,14 @@ def connect(url: str, application: str) -> Connection:
             "DATABASE_URL cannot be read; the form is postgresql://user:password@host:5432/database, "
             "with special characters percent-encoded"
         ) from None
-    options: dict[str, Any] = {
+    return {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         **_KEEPALIVE,
         **parts,
+        # Behind a pooler the next transaction may meet another server process, which has nothing prepared.
+        "prepare_threshold": None,
         "application_name": f"drift-aware {application}",
     }
-    try:
-        return psycopg.connect(**options, autocommit=True)
-    except psycopg.OperationalError as error:
-        raise DatabaseUnreachable(
-            f"no database: {_one_line(error, str(parts.get('password') or ''))}; "
-            "check DATABASE_URL and that the server runs"
-        ) from None
 
 
 def _one_line(error: psycopg.Error, password: str) -> str:
