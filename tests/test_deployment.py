@@ -158,7 +158,11 @@ def test_prometheus_scrapes_every_role_that_serves_metrics() -> None:
         for static in job.get("static_configs", ())
         for target in static["targets"]
     }
-    serving = {(name, 9108) for name, service in ROLES.items() if "healthcheck" in service}
+    serving = {
+        (name, 8080 if name == "serve" else 9108)
+        for name, service in ROLES.items()
+        if "healthcheck" in service
+    }
     assert found == serving | {("localhost", 9090)}
 
 

@@ -20,6 +20,7 @@ EXTRAS = [
     "river",
     "structlog",
     "typer",
+    "uvicorn",
 ]
 
 

@@ -230,6 +230,7 @@ def test_an_alert_that_cannot_be_read_is_passed_over(
 def test_an_alert_with_nul_characters_is_entered_without_them(connection: Connection, outbox: Outbox) -> None:
     handle(connection, outbox, alert(1, examples=["a\x00"], segment="x\x00" * 10_000))
     [entry] = [ledger.find(connection, a.id) for a in ledger.actions(connection) if a.action == "tune"]
+    assert entry.alert is not None
     assert entry.alert.examples == ["a"]
     assert entry.alert.segment == "x" * 10_000
 

@@ -38,7 +38,12 @@ def test_every_configuration_that_ships_is_valid(example: Path) -> None:
 def test_the_names_people_have_in_their_environment_work(
     name: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    value = {"EMBEDDING_DIM": "384", "CHECK_INTERVAL_SECONDS": "60", "PROMETHEUS_PORT": "9000"}.get(name)
+    value = {
+        "EMBEDDING_DIM": "384",
+        "CHECK_INTERVAL_SECONDS": "60",
+        "PROMETHEUS_PORT": "9000",
+        "PORT": "80",
+    }.get(name)
     value = value or {"LOG_LEVEL": "debug"}.get(name) or ("0.5" if "limits" in path else "text")
     monkeypatch.setenv(name, value)
     assert str(_at(load(), path)) == (value.upper() if name == "LOG_LEVEL" else value)
@@ -137,6 +142,7 @@ SECRETS = [
     f"database_url: 'postgresql://drift:{SECRET}@db/drift'",
     f"openai_api_key: {SECRET}",
     f"notify: {{slack: {{webhook_url: 'https://hooks/{SECRET}'}}}}",
+    f"api: {{tokens: [{{name: a, token: '{SECRET}{SECRET}{SECRET}'}}]}}",
     f"kafka: {{sasl_password: {SECRET}, ssl_key_password: {SECRET}, oauth: {{client_secret: {SECRET}}}}}",
 ]
 
@@ -157,6 +163,7 @@ def test_a_secret_shows_in_no_text_of_the_settings(file: Path, text: str) -> Non
         f'database_url: "postgresql://drift:{SECRET}@db',
         f"kafka: {{sasl_password: {SECRET}",
         f"limits: {SECRET}",
+        f"api: {{tokens: [{{name: a, token: {SECRET}}}]}}",
         f"segments: [{SECRET}]",
     ],
 )

@@ -63,7 +63,7 @@ def test_a_partition_has_the_indexes_of_its_table(connection: Connection) -> Non
     indexes = connection.execute(
         "SELECT count(*) FROM pg_index WHERE indrelid = 'interaction_log_20260301'::regclass"
     ).fetchone()
-    assert indexes == (1,)
+    assert indexes == (2,)
 
 
 def test_a_table_in_use_is_left_for_the_next_time(connection: Connection, database_url: str) -> None:

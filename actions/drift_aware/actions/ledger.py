@@ -20,24 +20,30 @@ from drift_aware.sql.store import Connection
 
 @dataclass(frozen=True)
 class Entry:
-    """An action with the alert it answers and what only the ledger knows."""
+    """An action with the alert it answers, None if somebody asked for it, and what only the ledger knows."""
 
     action: Action
-    alert: Alert
+    alert: Alert | None
     claimed_by: str
     published_revision: int
     created_at: datetime
     updated_at: datetime
 
 
-def last_actions(connection: Connection, alert: Alert) -> dict[ActionKind, int]:
+def lock(connection: Connection, segment: str) -> None:
+    """Let nobody else decide about a segment until this transaction ends."""
+    connection.execute(QUERIES["lock_actions"], {"segment": segment})
+
+
+def last_actions(connection: Connection, segment: str, besides: str) -> dict[ActionKind, int]:
     """Kind to event time in milliseconds of the segment's last action that was not withheld.
 
-    Actions of the alert itself do not count.
+    Args:
+        connection: in a transaction that holds the segment's lock.
+        segment: its name.
+        besides: an alert whose own actions do not count.
     """
-    rows = connection.execute(
-        QUERIES["last_actions"], {"segment": alert.segment, "alert_id": alert.id}
-    ).fetchall()
+    rows = connection.execute(QUERIES["last_actions"], {"segment": segment, "alert_id": besides}).fetchall()
     return dict(rows)
 
 
@@ -47,25 +53,36 @@ def claim(connection: Connection, alert: Alert, decision: Decision, *, dry_run: 
     Raises:
         BadEvent: the alert's time is none.
     """
-    cursor = connection.execute(
-        QUERIES["claim_action"],
-        {
-            "id": action_id(alert.id, decision.action),
-            "revision": 1,
-            "action": decision.action,
-            "status": decision.status,
-            "alert_id": alert.id,
-            "segment": alert.segment,
-            "metric": alert.metric,
-            "severity": alert.severity,
-            "ts": moment(alert.ts),
-            "dry_run": dry_run,
-            "reason": decision.reason,
-            "alert": Jsonb(msgspec.to_builtins(alert)),
-            "claimed_by": f"{socket.gethostname()}:{os.getpid()}",
-        },
+    action = Action(
+        id=action_id(alert.id, decision.action),
+        revision=1,
+        action=decision.action,
+        status=decision.status,
+        alert_id=alert.id,
+        segment=alert.segment,
+        metric=alert.metric,
+        severity=alert.severity,
+        ts=alert.ts,
+        dry_run=dry_run,
+        reason=decision.reason,
     )
-    return cursor.rowcount == 1
+    return enter(connection, action, alert)
+
+
+def enter(connection: Connection, action: Action, alert: Alert | None = None) -> bool:
+    """Enter an action at its first revision, as ``claim`` does.
+
+    Args:
+        connection: in a transaction.
+        action: proposed or withheld.
+        alert: what it answers; None if somebody asked for it.
+    """
+    parameters = msgspec.structs.asdict(action) | {
+        "ts": moment(action.ts),
+        "alert": Jsonb(msgspec.to_builtins(alert)),
+        "claimed_by": f"{socket.gethostname()}:{os.getpid()}",
+    }
+    return connection.execute(QUERIES["claim_action"], parameters).rowcount == 1
 
 
 def unpublished(connection: Connection, limit: int) -> list[Action]:
@@ -83,6 +100,11 @@ def actions(connection: Connection, status: ActionStatus | None = None, limit: i
     return _actions(connection, "list_actions", {"status": status, "limit": limit})
 
 
+def answers(connection: Connection, alert_id: str) -> list[Action]:
+    """What an alert has led to, oldest first."""
+    return _actions(connection, "actions_of_alert", {"alert_id": alert_id})
+
+
 def find(connection: Connection, action_id: str) -> Entry:
     """One action.
 
@@ -96,7 +118,7 @@ def find(connection: Connection, action_id: str) -> Entry:
     rest: dict[str, Any] = {
         name: row.pop(name) for name in ("claimed_by", "published_revision", "created_at", "updated_at")
     }
-    return Entry(alert=msgspec.convert(row.pop("alert"), Alert), action=Action(**row), **rest)
+    return Entry(alert=msgspec.convert(row.pop("alert"), Alert | None), action=Action(**row), **rest)
 
 
 def _actions(connection: Connection, query: str, parameters: dict[str, Any]) -> list[Action]:

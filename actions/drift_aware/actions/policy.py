@@ -88,9 +88,21 @@ def _objection(alert: Alert, action: ActionKind, settings: Actions, last: int | 
         return "the setting actions.auto_trigger is off"
     if _SEVERITIES.index(alert.severity) < _SEVERITIES.index(MIN_SEVERITY):
         return f"severity {alert.severity} is below {MIN_SEVERITY}"
-    if last is not None and (hours := (alert.ts - last) / _HOUR_MS) < settings.cooldown_hours:
-        return (
-            f"the last {action} of this segment is {max(hours, 0):.1f} h ago, "
-            f"the setting actions.cooldown_hours is {settings.cooldown_hours:g}"
-        )
-    return None
+    return cooling(action, alert.ts, settings, last)
+
+
+def cooling(action: ActionKind, ts: int, settings: Actions, last: int | None) -> str | None:
+    """Why it is too early for another action of a kind in a segment; None if it is not.
+
+    Args:
+        action: the kind.
+        ts: event time in milliseconds.
+        settings: the section ``actions``.
+        last: event time of the last one that was not withheld.
+    """
+    if last is None or (hours := (ts - last) / _HOUR_MS) >= settings.cooldown_hours:
+        return None
+    return (
+        f"the last {action} of this segment is {max(hours, 0):.1f} h ago, "
+        f"the setting actions.cooldown_hours is {settings.cooldown_hours:g}"
+    )

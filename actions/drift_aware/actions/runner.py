@@ -52,7 +52,9 @@ class Runner:
     def _answer(self, connection: Connection, alert: Alert) -> None:
         alert = without_forgotten(connection, alert)
         # One alert at a time: the second of a batch has to see what the first has led to.
-        for decision in decide(alert, self._settings, ledger.last_actions(connection, alert)):
+        ledger.lock(connection, alert.segment)
+        last = ledger.last_actions(connection, alert.segment, besides=alert.id)
+        for decision in decide(alert, self._settings, last):
             if ledger.claim(connection, alert, decision, dry_run=self._settings.dry_run):
                 log.info("action " + decision.status, action=decision.action, alert=alert.id)
 

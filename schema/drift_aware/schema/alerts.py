@@ -175,7 +175,8 @@ class DaySums(Struct, kw_only=True, omit_defaults=False):
 class Action(Struct, kw_only=True, omit_defaults=False):
     """One step in the life of an action; the highest ``revision`` of an id is where it stands.
 
-    ``reason`` says in words why it is proposed, withheld or failed.
+    ``reason`` says in words why it is proposed, withheld or failed. ``alert_id`` begins with ``request/`` if
+    somebody asked for it by hand.
     """
 
     id: str

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
+from drift_aware.schema.api import Api
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
@@ -38,6 +39,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "KAFKA_BOOTSTRAP_SERVERS": "kafka.bootstrap_servers",
     "DATABASE_URL": "database_url",
     "PROMETHEUS_PORT": "prometheus_port",
+    "PORT": "api.port",
     "LOG_LEVEL": "log_level",
     "CHECK_INTERVAL_SECONDS": "pane_seconds",
     "EMBEDDING_DIM": "embedding_dim",
@@ -229,6 +231,7 @@ class Settings(BaseSettings):
     sql: Record = Record()
     kafka: Kafka = Kafka()
     database_url: SecretStr | None = None
+    api: Api = Api()
     prometheus_port: int = Field(9108, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     openai_api_key: SecretStr | None = None

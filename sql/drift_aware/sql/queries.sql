@@ -242,6 +242,10 @@ INSERT INTO {partition} SELECT * FROM early
 -- From here on the parent routes the day's rows to it.
 ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({since}) TO ({until})
 
+-- name: lock_actions
+-- Whoever decides about a segment has to see what the one before has decided.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware actions ' || %(segment)s, 0))
+
 -- name: last_actions
 -- Kind of action to the event time, in milliseconds, of the last one in a segment that was not withheld,
 -- leaving out those of the alert itself.
@@ -442,3 +446,103 @@ ORDER BY ts
 -- name: estimate
 -- How many rows the planner expects; nothing is run.
 EXPLAIN (FORMAT JSON) {statement}
+
+-- name: limit_transaction
+-- Of a request: no statement, lock or forgotten transaction holds its connection for long.
+SELECT
+    set_config('statement_timeout', %(statement)s, true),
+    set_config('lock_timeout', %(lock)s, true),
+    set_config('idle_in_transaction_session_timeout', %(idle)s, true)
+
+-- name: ping
+-- Whether the database answers.
+SELECT 1
+
+-- name: page_alerts
+-- Alerts, latest onset first: the onset of an alert never changes, so pages neither skip nor repeat one.
+SELECT alert, (extract(epoch FROM onset) * 1000)::bigint AS place, id
+FROM drift_events
+WHERE (%(status)s::text IS NULL OR status = %(status)s)
+    AND (%(severity)s::text IS NULL OR severity = %(severity)s)
+    AND (%(segment)s::text IS NULL OR segment = %(segment)s)
+    AND (%(metric)s::text IS NULL OR metric = %(metric)s)
+    AND (%(since)s::timestamptz IS NULL OR ts >= %(since)s)
+    AND (%(place)s::timestamptz IS NULL OR (onset, id) < (%(place)s, %(place_id)s))
+ORDER BY onset DESC, id DESC
+LIMIT %(limit)s
+
+-- name: find_alert
+-- One alert as it was published.
+SELECT alert FROM drift_events WHERE id = %(id)s
+
+-- name: actions_of_alert
+-- What an alert has led to.
+SELECT
+    id, revision, action, status, alert_id, segment, metric, severity,
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, receipt
+FROM action_log
+WHERE alert_id = %(alert_id)s
+ORDER BY created_at, id
+
+-- name: page_actions
+-- The ledger, latest entry first; when a row was entered never changes.
+SELECT
+    id, revision, action, status, alert_id, segment, metric, severity,
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, receipt,
+    (extract(epoch FROM created_at) * 1000000)::bigint AS place
+FROM action_log
+WHERE (%(status)s::text IS NULL OR status = %(status)s)
+    AND (%(segment)s::text IS NULL OR segment = %(segment)s)
+    AND (%(place)s::timestamptz IS NULL OR (created_at, id) < (%(place)s, %(place_id)s))
+ORDER BY created_at DESC, id DESC
+LIMIT %(limit)s
+
+-- name: page_events
+-- Published events of one kind, latest first; where an event came from makes the order total. The plain
+-- comparison of the time beside that of the rows lets Postgres pass over the partitions of later days.
+SELECT {columns}, (extract(epoch FROM ts) * 1000)::bigint AS ts_ms, src_partition, src_offset, src_index
+FROM {table}
+WHERE (%(app)s::text IS NULL OR app = %(app)s)
+    AND (%(model)s::text IS NULL OR model = %(model)s)
+    AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
+    AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+    AND ts >= coalesce(%(since)s::timestamptz, '-infinity')
+    AND ts < coalesce(%(until)s::timestamptz, 'infinity')
+    AND ts <= coalesce(%(place)s::timestamptz, 'infinity')
+    AND (
+        %(place)s::timestamptz IS NULL
+        OR (ts, src_partition, src_offset, src_index) < (%(place)s, %(partition)s, %(offset)s, %(index)s)
+    )
+ORDER BY ts DESC, src_partition DESC, src_offset DESC, src_index DESC
+LIMIT %(limit)s
+
+-- name: vector_column
+-- What an embedding's row has beside the columns of its event, when somebody asks for it.
+embedding::real[] AS vector
+
+-- name: segment_known
+-- Whether anything was ever counted in a segment.
+SELECT EXISTS (SELECT FROM day_sums WHERE segment = %(segment)s)
+    OR EXISTS (SELECT FROM drift_events WHERE segment = %(segment)s)
+
+-- name: list_segments
+-- Every segment with what was counted in it by family, and those that are known by their alerts only.
+WITH families AS (
+    SELECT segment, family, sum(events)::bigint AS events, min(day) AS first_day, max(day) AS last_day
+    FROM day_sums
+    GROUP BY segment, family
+), counted AS (
+    SELECT
+        segment, jsonb_object_agg(family, events) AS events, min(first_day) AS first_day,
+        max(last_day) AS last_day
+    FROM families
+    GROUP BY segment
+), alerted AS (
+    SELECT segment, count(*) FILTER (WHERE status = 'firing') AS firing FROM drift_events GROUP BY segment
+)
+SELECT
+    segment, coalesce(events, '{}') AS events, to_char(first_day, 'YYYY-MM-DD') AS first_day,
+    to_char(last_day, 'YYYY-MM-DD') AS last_day, coalesce(firing, 0) AS open_alerts
+FROM counted
+FULL JOIN alerted USING (segment)
+ORDER BY segment

@@ -37,6 +37,20 @@ def connect(url: str, application: str) -> Connection:
         SettingsError: the address cannot be read.
         DatabaseUnreachable: no answer within 5 s, or refused; one line without the password.
     """
+    options = parameters(url, application)
+    try:
+        return psycopg.connect(**options, autocommit=True)
+    except psycopg.OperationalError as error:
+        text = _one_line(error, str(options.get("password") or ""))
+        raise DatabaseUnreachable(f"no database: {text}; {_advice(text)}") from None
+
+
+def parameters(url: str, application: str) -> dict[str, Any]:
+    """What psycopg needs to connect, timeouts included.
+
+    Raises:
+        SettingsError: the address cannot be read.
+    """
     try:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -45,18 +59,14 @@ def connect(url: str, application: str) -> Connection:
             "DATABASE_URL cannot be read; the form is postgresql://user:password@host:5432/database, "
             "with special characters percent-encoded"
         ) from None
-    options: dict[str, Any] = {
+    return {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         **_KEEPALIVE,
         **parts,
+        # Behind a pooler the next transaction may meet another server process, which has nothing prepared.
+        "prepare_threshold": None,
         "application_name": f"drift-aware {application}",
     }
-    try:
-        # Nothing is prepared: behind a pooler the next transaction may meet another server process.
-        return psycopg.connect(**options, autocommit=True, prepare_threshold=None)
-    except psycopg.OperationalError as error:
-        text = _one_line(error, str(parts.get("password") or ""))
-        raise DatabaseUnreachable(f"no database: {text}; {_advice(text)}") from None
 
 
 def _advice(text: str) -> str:

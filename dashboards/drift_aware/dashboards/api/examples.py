@@ -1,0 +1,169 @@
+"""Examples in the OpenAPI document, made of the types themselves, so that they cannot be wrong."""
+
+from datetime import UTC, date, datetime
+
+from drift_aware.actions.ledger import Entry
+from drift_aware.dashboards.api.answers import (
+    ActionPage,
+    AlertPage,
+    AlertWithActions,
+    EventPage,
+    Health,
+    InteractionEvent,
+    Metrics,
+    Ready,
+    Segment,
+    Segments,
+)
+from drift_aware.dashboards.check import DayMetrics, DriftCheck, Span
+from drift_aware.dashboards.comparison import Measure
+from drift_aware.dashboards.overview import DriftSummary, SegmentSummary
+from drift_aware.schema.alerts import Action, Alert, Contribution, Window
+
+_NOON = 1_772_366_400_000
+_SEGMENT = "app=shop,model=gpt-4o"
+ALERT = Alert(
+    id="8d1e07c2a94b5f6e3d210c7a",
+    revision=2,
+    status="firing",
+    severity="critical",
+    kind="behavior",
+    metric="refusal_rate",
+    detector="shift",
+    segment=_SEGMENT,
+    onset=_NOON - 300_000,
+    ts=_NOON,
+    current=0.102,
+    baseline_value=0.024,
+    score=1.2,
+    threshold=1.0,
+    evidence=37.0,
+    window=Window(_NOON - 600_000, _NOON, 420),
+    summary="The refusal rate in app=shop,model=gpt-4o is at 10.2 %, against 2.4 % in the baseline, since "
+    "2026-03-01 11:55:00 UTC, over 420 interactions; by chance alone less than once in 37 days.",
+    contributions=[Contribution("refused", 1.0)],
+    examples=["0195a8b2-7c1e-7d3f-8a4b-5c6d7e8f9a0b"],
+    suggested_actions=["tune"],
+)
+ACTION = Action(
+    id="5f0c8e4a-2f7d-5c43-9f5e-0c1d2e3f4a5b",
+    revision=1,
+    action="tune",
+    status="proposed",
+    alert_id=ALERT.id,
+    segment=_SEGMENT,
+    metric="refusal_rate",
+    severity="critical",
+    ts=_NOON,
+    dry_run=True,
+    reason="refusal_rate: the answers have changed for the worse; prepare training data from recent "
+    "interactions",
+)
+_REQUESTED = Action(
+    id="c1a7d9b0-3e5f-5b21-8c64-7d8e9f0a1b2c",
+    revision=1,
+    action="tune",
+    status="proposed",
+    alert_id="request/0b1c2d3e-4f50-5a6b-8c7d-9e0f1a2b3c4d",
+    segment="all",
+    metric="by_hand",
+    severity="info",
+    ts=_NOON,
+    dry_run=True,
+    reason="asked for by ops: refusals rose after the prompt of Monday",
+)
+_ENTERED = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ENTRY = Entry(ACTION, ALERT, "host:7", 1, _ENTERED, _ENTERED)
+REQUESTED = Entry(_REQUESTED, None, "host:7", 0, _ENTERED, _ENTERED)
+ALERTS = AlertPage([ALERT], f"{ALERT.onset}-{ALERT.id}")
+ACTIONS = ActionPage([ACTION], None)
+ALERT_WITH_ACTIONS = AlertWithActions(ALERT, [ACTION])
+EVENTS = EventPage(
+    [
+        InteractionEvent(
+            id="0195a8b2-7c1e-7d3f-8a4b-5c6d7e8f9a0b",
+            ts=_NOON,
+            app="shop",
+            model="gpt-4o",
+            user_query="where is my order?",
+            model_response="on its way",
+            refusal=False,
+            latency_ms=412.5,
+        )
+    ],
+    f"{_NOON}-3-15512-7",
+)
+SEGMENTS = Segments([Segment(_SEGMENT, {"interaction": 1200, "feedback": 80}, "2026-02-20", "2026-03-01", 1)])
+HEALTH = Health(alive=True, database=True)
+READY = Ready(ready=True)
+
+_REFUSALS = Measure(
+    family="interaction",
+    metric="refusal_rate",
+    kind="behavior",
+    state="compared",
+    events=8400,
+    baseline_events=8120,
+    current=0.051,
+    baseline=0.024,
+    kl=0.011,
+    psi=0.02,
+    kl_chance=0.001,
+    psi_chance=0.002,
+    score=0.54,
+)
+CHECK = DriftCheck(
+    segment="all",
+    window_days=7,
+    current=Span(start=date(2026, 2, 23), end=date(2026, 3, 1), events=8400, families={"interaction": 8400}),
+    baseline=Span(
+        start=date(2026, 2, 16), end=date(2026, 2, 22), events=8120, families={"interaction": 8120}
+    ),
+    until=_ENTERED,
+    message=None,
+    state="compared",
+    measures=[_REFUSALS],
+    embedding_score=None,
+    behavior_score=0.54,
+    operational_score=0.1,
+    accuracy_score=None,
+    combined=0.31,
+    overall_score=0.31,
+    accuracy=None,
+    baseline_accuracy=None,
+    severity="info",
+)
+METRICS = Metrics(
+    "all",
+    [
+        DayMetrics(
+            day=date(2026, 3, 1),
+            events={"interaction": 1190},
+            values={"refusal_rate": 0.051},
+            state="compared",
+            accuracy=None,
+            embedding_score=None,
+            behavior_score=0.54,
+            operational_score=0.1,
+            accuracy_score=None,
+            overall_score=0.31,
+            severity="info",
+        )
+    ],
+)
+SUMMARY = DriftSummary(
+    today=date(2026, 3, 1),
+    segments=[
+        SegmentSummary(
+            segment="all",
+            open_alerts={"critical": 1},
+            latest_day=date(2026, 3, 1),
+            values={"refusal_rate": 0.051},
+            events_today={"interaction": 1190},
+            events_week={"interaction": 8400},
+            readings_until=_ENTERED,
+            readings={"ok": 11, "firing": 1},
+            firing=["refusal_rate"],
+        )
+    ],
+)
