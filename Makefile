@@ -12,8 +12,9 @@ export OMP_NUM_THREADS ?= 1
 demo: $(INSTALLED)
 	@$(BIN)/drift-aware demo $(ARGS)
 
+# Each process has brokers and a database of its own, and takes whole files.
 test: check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 # CHAOS_RUNS seeds of every scenario, from CHAOS_SEED on; about a minute each.
 chaos: export CHAOS_RUNS ?= 5
