@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from drift_aware.schema.errors import SettingsError
 from drift_aware.streams.health import Answer, Health, serve
+from drift_aware.streams.worker import LEAVE_SECONDS, WATCH_SECONDS, leave_in_time
 from rig.kafka import free_ports
 
 
@@ -85,3 +86,12 @@ def test_both_are_answered_over_http_beside_the_metrics() -> None:
     assert get("/health")[0] == 503
     with pytest.raises(SettingsError, match="PROMETHEUS_PORT"):
         serve(port, registry, worker.health())
+
+
+def test_a_worker_that_was_told_to_stop_and_hangs_is_ended() -> None:
+    told = iter([False, False, True])
+    slept: list[float] = []
+    reasons: list[str] = []
+    leave_in_time(lambda: next(told), reasons.append, slept.append)
+    assert slept == [WATCH_SECONDS, WATCH_SECONDS, LEAVE_SECONDS]
+    assert reasons == ["it was told to stop 25 s ago, and has not ended"]

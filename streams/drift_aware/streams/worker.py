@@ -29,7 +29,7 @@ from drift_aware.schema.topics import (
 )
 from drift_aware.streams.catalogue import Follower
 from drift_aware.streams.credentials import credentials
-from drift_aware.streams.cursor import Cursor, Positions
+from drift_aware.streams.cursor import Cursor, Die, Positions, die
 from drift_aware.streams.detect import Detect
 from drift_aware.streams.health import Health, serve
 from drift_aware.streams.labels import label
@@ -44,6 +44,8 @@ WATCH_SECONDS = 1.0
 WRITING_SHARE = 8.0
 LONGEST_SECONDS = 4.0
 SIZE_SECONDS = 15.0
+# Less than most supervisors wait before they kill.
+LEAVE_SECONDS = 25.0
 MOST_RECORDS = 100
 
 
@@ -68,7 +70,24 @@ def run(settings: Settings) -> None:
         worker = faust.Worker(
             app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
         )
+        Thread(target=leave_in_time, args=(lambda: worker.should_stop,), name="leave", daemon=True).start()
         worker.execute_from_commandline()
+
+
+def leave_in_time(
+    stopping: Callable[[], bool], stop: Die = die, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """End a process that was told to stop and does not: Faust may wait for a rebalance that never comes.
+
+    Args:
+        stopping: whether it was told to.
+        stop: ends it; what is not written is read again by whoever comes next.
+        sleep: for so many seconds.
+    """
+    while not stopping():
+        sleep(WATCH_SECONDS)
+    sleep(LEAVE_SECONDS)
+    stop(f"it was told to stop {LEAVE_SECONDS:.0f} s ago, and has not ended")
 
 
 def _show_recovery(positions: Positions) -> None:
