@@ -8,6 +8,8 @@ from rig.configuration import PARTITIONS
 # How dense the events lie in event time. A pane of ten seconds has ten times as many, and what a pane costs
 # is shared by them.
 EVENTS_A_SECOND = 1_000
+# As much as one worker counts of many segments in a second of its own time.
+DENSE = 20_000
 # So that panes close: they wait for the allowed lateness.
 _LEAST_PANES_SECONDS = 60
 
@@ -74,6 +76,10 @@ ROWS = [
     Row("interactions, 1 a record", kind="interaction", packed=1, micros=80),
     Row("interactions, 50 a record, conversations of 4", kind="interaction", turns=4, micros=20),
     Row("interactions, 50 a record, no labels given", kind="interaction", labelled=False, micros=20),
+    *(
+        Row(f"interactions, 50 a record, {number:,} segments, dense", "interaction", segments=number, rate=DENSE)
+        for number in (8, 1_000)
+    ),
 ]
 QUICK = [ROWS[0], ROWS[2]]
 # As long as SUMMARISE keeps panes, and sparse, so that it does not take long.
