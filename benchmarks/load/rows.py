@@ -77,8 +77,8 @@ ROWS = [
     Row("interactions, 50 a record, conversations of 4", kind="interaction", turns=4, micros=20),
     Row("interactions, 50 a record, no labels given", kind="interaction", labelled=False, micros=20),
     *(
-        Row(f"interactions, 50 a record, {number:,} segments, dense", "interaction", segments=number, rate=DENSE)
-        for number in (8, 1_000)
+        Row(f"interactions, 50 a record, {each:,} segments, dense", "interaction", segments=each, rate=DENSE)
+        for each in (8, 1_000)
     ),
 ]
 QUICK = [ROWS[0], ROWS[2]]
