@@ -99,7 +99,7 @@ def test_nothing_is_lost_or_counted_twice(
     settings, chosen = config(kafka_broker.bootstrap), scenario(name, seed)
     supervisor = Supervisor(lambda: start_command("worker", bootstrap=kafka_broker.bootstrap, **VALUES))
     run = Run(settings, kafka_server, supervisor, story(seed))
-    record_property("scenario", chosen)
+    record_property("scenario", str(chosen))
     run.go(chosen)
 
     wanted = clean_pass(settings, run.published, story(seed).closing)

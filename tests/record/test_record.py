@@ -162,7 +162,7 @@ def test_every_event_is_in_the_record_once_whatever_happens(
 ) -> None:
     run = Run(kafka_broker, database, start_command, seed)
     troubles = steps(seed)
-    record_property("steps", troubles)
+    record_property("steps", str(troubles))
     run.go(troubles)
     assert run.times() == expected(run.events)
     assert run.sources() == EVENTS
