@@ -1,7 +1,11 @@
 """What can go wrong with actions, below the project's tree.
 
 DriftAwareError
-└── UnknownAction      the ledger has no action of that id
+├── UnknownAction      the ledger has no action of that id
+├── OutOfTurn          the action stands where this cannot follow
+├── ActionFailed       an action cannot be carried out, or not be taken back
+│   └── OverBudget     the day's budget for providers is spent
+└── Unknown            nobody can tell whether a step has had its effect
 """
 
 from drift_aware.schema.errors import DriftAwareError
@@ -9,3 +13,19 @@ from drift_aware.schema.errors import DriftAwareError
 
 class UnknownAction(DriftAwareError):
     """The ledger has no action of that id."""
+
+
+class OutOfTurn(DriftAwareError):
+    """The action stands where this cannot follow; the message says where it stands."""
+
+
+class ActionFailed(DriftAwareError):
+    """An action cannot be carried out, or not be taken back; the message says what to do."""
+
+
+class OverBudget(ActionFailed):
+    """The day's budget for providers is spent."""
+
+
+class Unknown(DriftAwareError):
+    """Nobody can tell whether a step has had its effect; a person has to look."""
