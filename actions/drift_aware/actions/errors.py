@@ -3,6 +3,7 @@
 DriftAwareError
 ├── UnknownAction      the ledger has no action of that id
 ├── OutOfTurn          the action stands where this cannot follow
+├── LeaseLost          another process carries the action out now
 ├── ActionFailed       an action cannot be carried out, or not be taken back
 │   └── OverBudget     the day's budget for providers is spent
 └── Unknown            nobody can tell whether a step has had its effect
@@ -17,6 +18,10 @@ class UnknownAction(DriftAwareError):
 
 class OutOfTurn(DriftAwareError):
     """The action stands where this cannot follow; the message says where it stands."""
+
+
+class LeaseLost(DriftAwareError):
+    """Another process carries the action out now; what this one was about to write is not written."""
 
 
 class ActionFailed(DriftAwareError):

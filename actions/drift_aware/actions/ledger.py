@@ -1,26 +1,47 @@
-"""The ledger of actions: rows of ``action_log``, one per action, at its latest revision."""
+"""The ledger of actions: rows of ``action_log``, one per action, at its latest revision.
+
+What persons and the policy do is here; what a process may do that carries an action out is in ``leases``.
+Every change of status is one update that names the statuses it may follow (``life``), so whoever comes second
+changes nothing and is told where the action stands.
+"""
 
 import os
 import socket
-from dataclasses import dataclass
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from drift_aware.actions.errors import UnknownAction
-from drift_aware.actions.policy import Decision, action_id
-from drift_aware.schema.alerts import Action, ActionKind, ActionStatus, Alert
+from drift_aware.actions import life
+from drift_aware.actions.errors import OutOfTurn, UnknownAction
+from drift_aware.actions.life import Verdict
+from drift_aware.actions.policy import Decision, Past, Rival, action_id
+from drift_aware.actions.rules import SEVERITIES
+from drift_aware.actions.steps import Step, steps
+from drift_aware.schema.alerts import Action, ActionKind, ActionStatus, Alert, Effect
 from drift_aware.sql.cells import moment
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection
 
+Receipt = Mapping[str, str | float | int | bool | None]
+
 
 @dataclass(frozen=True)
 class Entry:
-    """An action with the alert it answers and what only the ledger knows."""
+    """An action with the alert it answers and what only the ledger knows.
+
+    Attributes:
+        auto: whether its rule lets it be carried out without anybody's approval.
+        claimed_by: the process that last changed it.
+        lease_until: until then it is that process's to carry out or to take back.
+        steps: those that have begun, oldest first.
+    """
 
     action: Action
     alert: Alert
@@ -28,17 +49,52 @@ class Entry:
     published_revision: int
     created_at: datetime
     updated_at: datetime
+    auto: bool
+    expires_at: datetime | None
+    approved_by: str | None
+    approved_at: datetime | None
+    lease_until: datetime | None
+    cost_usd: float
+    undone_at: datetime | None
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def stands(self) -> str:
+        """Where it stands, as the end of a sentence."""
+        return life.stands(
+            self.action.status,
+            id=self.action.id,
+            reason=self.action.reason,
+            worker=self.claimed_by,
+            approved_by=self.approved_by,
+            approved_at=self.approved_at,
+        )
 
 
-def last_actions(connection: Connection, alert: Alert) -> dict[ActionKind, int]:
-    """Kind to event time in milliseconds of the segment's last action that was not withheld.
+@cache
+def me() -> str:
+    """This process, by a name that no other has had: containers share process ids, and names of hosts."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
-    Actions of the alert itself do not count.
+
+def past(connection: Connection, alert: Alert) -> dict[ActionKind, Past]:
+    """What was done before about drifts like this one, by kind of action; the alert's own do not count.
+
+    Raises:
+        BadEvent: the alert's time is none.
     """
-    rows = connection.execute(
-        QUERIES["last_actions"], {"segment": alert.segment, "alert_id": alert.id}
-    ).fetchall()
-    return dict(rows)
+    given = {
+        "segment": alert.segment,
+        "alert_id": alert.id,
+        "ts": moment(alert.ts),
+        "idle": list(life.IDLE),
+        "severities": list(SEVERITIES),
+    }
+    found: dict[ActionKind, Past] = {}
+    for kind, last, today, rival, *impact in connection.execute(QUERIES["past_actions"], given):
+        weakest = Rival(rival, (int(impact[0]), int(impact[1]), float(impact[2]))) if rival else None
+        found[kind] = Past(last, today, weakest)
+    return found
 
 
 def claim(connection: Connection, alert: Alert, decision: Decision, *, dry_run: bool) -> bool:
@@ -62,10 +118,181 @@ def claim(connection: Connection, alert: Alert, decision: Decision, *, dry_run: 
             "dry_run": dry_run,
             "reason": decision.reason,
             "alert": Jsonb(msgspec.to_builtins(alert)),
-            "claimed_by": f"{socket.gethostname()}:{os.getpid()}",
+            "claimed_by": me(),
+            "auto": decision.auto,
+            "score": decision.score,
+            "expires_hours": decision.expires_hours,
         },
     )
-    return cursor.rowcount == 1
+    if cursor.rowcount != 1:
+        return False
+    if decision.displaces is not None:
+        _change(connection, decision.displaces, "withheld", reason=f"its place goes to {alert.segment}")
+    return True
+
+
+def approve(connection: Connection, action_id: str, by: str, note: str = "") -> Action:
+    """A person wants it carried out; of one that has failed: once more.
+
+    Raises:
+        UnknownAction: there is none of that id.
+        OutOfTurn: it is not waiting for this.
+    """
+    expire(connection)
+    reason = f"approved by {by}: {note}" if note else None
+    return move(connection, action_id, "approved", reason=reason, approved_by=by)
+
+
+def reject(connection: Connection, action_id: str, by: str, note: str = "") -> Action:
+    """A person does not want it, and so it will never be carried out.
+
+    Raises:
+        UnknownAction: there is none of that id.
+        OutOfTurn: it has begun, or is over.
+    """
+    expire(connection)
+    return move(connection, action_id, "rejected", reason=f"rejected by {by}" + (f": {note}" if note else ""))
+
+
+def expire(connection: Connection) -> int:
+    """End the proposals that nobody has answered in time; how many those were."""
+    return connection.execute(
+        QUERIES["expire_actions"], {"reason": "nobody answered in time", "before": life.before("expired")}
+    ).rowcount
+
+
+def settle(
+    connection: Connection,
+    action_id: str,
+    step: str,
+    by: str,
+    *,
+    done: bool,
+    note: str = "",
+    result: Mapping[str, Any] | None = None,
+) -> Action:
+    """A person has looked whether a step of unknown outcome has had its effect; the action is carried on.
+
+    Args:
+        connection: in autocommit mode.
+        action_id: of an action that is ``unknown``.
+        step: of those it has.
+        by: who looked.
+        done: whether the effect is there; if not, the step is done again.
+        note: goes into the reason.
+        result: what the step gave, if later steps need it.
+
+    Raises:
+        UnknownAction: there is none of that id.
+        OutOfTurn: it has no such step, or its outcome is known.
+    """
+    given = {
+        "action_id": action_id,
+        "step": step,
+        "done": done,
+        "by": by,
+        "result": Jsonb(dict(result or {})) if done else None,
+        "me": me(),
+        "reason": f"{by} says that {step} was {'' if done else 'not '}done" + (f": {note}" if note else ""),
+    }
+    with connection.transaction():
+        moved = connection.execute(QUERIES["settle_action"], given).rowcount
+        if not moved or not connection.execute(QUERIES["settle_step"], given).rowcount:
+            raise _unsettled(connection, action_id, step)
+    return find(connection, action_id).action
+
+
+def _unsettled(connection: Connection, action_id: str, step: str) -> OutOfTurn:
+    entry = find(connection, action_id)
+    open_steps = [each.step for each in entry.steps if each.status == "unknown"]
+    if not open_steps:
+        return OutOfTurn(f"action {action_id} {entry.stands}; it has no step of unknown outcome")
+    return OutOfTurn(f"not {step}: of unknown outcome is {', '.join(open_steps)}")
+
+
+def verify(connection: Connection, action_id: str, verdict: Verdict, receipt: Receipt) -> Action:
+    """Enter whether an action has helped.
+
+    Args:
+        connection: in autocommit mode, or inside the transaction that reads what was measured.
+        action_id: of an action that has succeeded, and not as a dry run.
+        verdict: stands in the receipt as ``verdict``.
+        receipt: what was measured; added to what stands there.
+
+    Raises:
+        UnknownAction: there is none of that id.
+        OutOfTurn: it has not been carried out, or the verdict is there.
+    """
+    return move(connection, action_id, "verified", receipt={**receipt, "verdict": verdict}, real=True)
+
+
+def move(
+    connection: Connection,
+    action_id: str,
+    status: ActionStatus,
+    *,
+    holder: str | None = None,
+    real: bool = False,
+    **changes: Any,
+) -> Action:
+    """Let an action take a status that may follow the one it has.
+
+    Args:
+        connection: to the record.
+        action_id: which.
+        status: the new one.
+        holder: who has the lease; without, nobody may have it.
+        real: refuse a dry run.
+        **changes: ``reason``, ``approved_by``, ``receipt``, ``expected`` or ``dry_run``; None leaves what is.
+
+    Raises:
+        UnknownAction: there is none of that id.
+        OutOfTurn: it stands elsewhere, or is somebody else's.
+    """
+    if not _change(connection, action_id, status, holder=holder, real=real, **changes):
+        raise out_of_turn(connection, action_id, real=real)
+    return find(connection, action_id).action
+
+
+def _change(
+    connection: Connection,
+    action_id: str,
+    status: ActionStatus,
+    *,
+    holder: str | None = None,
+    real: bool = False,
+    reason: str | None = None,
+    approved_by: str | None = None,
+    receipt: Receipt | None = None,
+    expected: Effect | None = None,
+    dry_run: bool | None = None,
+) -> bool:
+    given = {
+        "id": action_id,
+        "status": status,
+        "before": life.before(status),
+        "holder": holder,
+        "me": holder or me(),
+        "real": real,
+        "reason": reason,
+        "approved_by": approved_by,
+        "receipt": Jsonb(dict(receipt)) if receipt is not None else None,
+        "expected": Jsonb(msgspec.to_builtins(expected)) if expected is not None else None,
+        "dry_run": dry_run,
+    }
+    return connection.execute(QUERIES["move_action"], given).rowcount == 1
+
+
+def out_of_turn(connection: Connection, action_id: str, *, real: bool = False) -> OutOfTurn:
+    """The error that says where an action stands.
+
+    Raises:
+        UnknownAction: there is none of that id.
+    """
+    entry = find(connection, action_id)
+    if real and entry.action.dry_run and entry.action.status == "succeeded":
+        return OutOfTurn(f"action {action_id} was a dry run; nothing has been done")
+    return OutOfTurn(f"action {action_id} {entry.stands}")
 
 
 def unpublished(connection: Connection, limit: int) -> list[Action]:
@@ -93,12 +320,16 @@ def find(connection: Connection, action_id: str) -> Entry:
         row = cursor.execute(QUERIES["find_action"], {"id": action_id}).fetchone()
     if row is None:
         raise UnknownAction(f"no action {action_id}; drift-aware actions list shows those there are")
-    rest: dict[str, Any] = {
-        name: row.pop(name) for name in ("claimed_by", "published_revision", "created_at", "updated_at")
-    }
-    return Entry(alert=msgspec.convert(row.pop("alert"), Alert), action=Action(**row), **rest)
+    action = _action({name: row.pop(name) for name in Action.__struct_fields__})
+    alert = msgspec.convert(row.pop("alert"), Alert)
+    return Entry(action=action, alert=alert, steps=steps(connection, action_id), **row)
 
 
 def _actions(connection: Connection, query: str, parameters: dict[str, Any]) -> list[Action]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        return [Action(**row) for row in cursor.execute(QUERIES[query], parameters)]
+        return [_action(row) for row in cursor.execute(QUERIES[query], parameters)]
+
+
+def _action(row: dict[str, Any]) -> Action:
+    expected = row.pop("expected")
+    return Action(**row, expected=msgspec.convert(expected, Effect | None))

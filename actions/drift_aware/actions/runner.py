@@ -8,9 +8,9 @@ import structlog
 from drift_aware.actions import ledger
 from drift_aware.actions.outbox import Outbox
 from drift_aware.actions.policy import decide
+from drift_aware.schema.action_settings import Actions
 from drift_aware.schema.alerts import Alert
 from drift_aware.schema.errors import BadEvent
-from drift_aware.schema.settings import Actions
 from drift_aware.schema.topics import ALERTS
 from drift_aware.sql import batch, cells
 from drift_aware.sql.store import Connection
@@ -50,7 +50,7 @@ class Runner:
 
     def _answer(self, connection: Connection, alert: Alert) -> None:
         # One alert at a time: the second of a batch has to see what the first has led to.
-        for decision in decide(alert, self._settings, ledger.last_actions(connection, alert)):
+        for decision in decide(alert, self._settings, ledger.past(connection, alert)):
             if ledger.claim(connection, alert, decision, dry_run=self._settings.dry_run):
                 log.info("action " + decision.status, action=decision.action, alert=alert.id)
 

@@ -21,6 +21,7 @@ ActionStatus = Literal[
     "running",
     "succeeded",
     "failed",
+    "unknown",
     "verified",
     "rolled_back",
 ]
@@ -171,7 +172,7 @@ class Effect(Struct, frozen=True):
 class Action(Struct, kw_only=True, omit_defaults=False):
     """One step in the life of an action; the highest ``revision`` of an id is where it stands.
 
-    ``reason`` says in words why it is proposed, withheld or failed.
+    ``reason`` says in words why it is proposed, withheld, failed, or unknown.
 
     Attributes:
         expected: the effect it is to have; None until it is approved, and where nothing can be measured.
