@@ -168,7 +168,7 @@ class Carrier:
         raise ActionFailed(f"{step} broke {TRIES} times without effect: {broken}")
 
     def _guarded(self, call: Callable[[], T]) -> T:
-        """What an executor gives; its mistakes fail the action. Their texts may hold a secret, and stay out."""
+        """What an executor gives; its mistakes fail the action. Their texts may hold a secret."""
         try:
             return call()
         except (ActionFailed, Unknown, *PASSING):

@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
-from drift_aware.schema.action_settings import Actions
+from drift_aware.schema.action_settings import Actions as Actions
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.kafka import Kafka
 from drift_aware.schema.section import Section
