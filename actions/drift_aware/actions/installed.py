@@ -25,7 +25,7 @@ def installed(settings: Settings, entries: Iterable[EntryPoint] | None = None) -
 
     Raises:
         SettingsError: two are there for one kind and the settings choose none of them, or choose one that is
-            not there.
+            not there; or one calls a step by a name that is taken.
     """
     found: defaultdict[ActionKind, dict[str, Executor]] = defaultdict(dict)
     for entry in entry_points(group=GROUP) if entries is None else entries:
@@ -35,7 +35,8 @@ def installed(settings: Settings, entries: Iterable[EntryPoint] | None = None) -
             continue  # its extra is not installed
         executor = maker(settings)
         if executor is not None:
-            assert UNDO not in executor.steps, f"{entry.name} may not call a step {UNDO}"
+            if UNDO in executor.steps:
+                raise SettingsError(f"executor {entry.name}: no step may be called {UNDO}; rename it")
             found[executor.kind][entry.name] = executor
     chosen = settings.actions.executors
     return {kind: _choose(kind, found[kind], chosen.get(kind)) for kind in sorted({*found, *chosen})}
