@@ -13,7 +13,7 @@ import pytest
 
 from drift_aware.actions import ledger
 from drift_aware.actions.carrying import TRIES, Carrier
-from drift_aware.actions.errors import ActionFailed, LeaseLost, Unknown
+from drift_aware.actions.errors import ActionFailed, LeaseLost, OutOfTurn, Unknown
 from drift_aware.actions.executor import Job, Result
 from drift_aware.actions.installed import installed
 from drift_aware.actions.lanes import Lane
@@ -276,6 +276,20 @@ def test_what_cannot_be_taken_back_stands_as_before_and_may_be_tried_again(desk:
     assert ledger.find(desk.connection, desk.id).action.status == "rolled_back"
 
 
+def test_taking_back_that_is_cut_short_is_begun_again_by_another(desk: Desk) -> None:
+    desk.carry(Scripted())
+    carrier = desk.carrier(Scripted(undo=raises(psycopg.OperationalError("gone"))))
+    carrier.claimant.take_back(desk.connection, desk.id)
+    with pytest.raises(psycopg.OperationalError):
+        carrier.undo(desk.id)
+    with pytest.raises(OutOfTurn):
+        Claimant("second", "tune", True, 60).take_back(desk.connection, desk.id)
+    desk.again()
+    carrier = desk.carrier(Scripted())
+    carrier.claimant.take_back(desk.connection, desk.id)
+    assert carrier.undo(desk.id) == "2 things taken back"
+
+
 def test_a_call_that_the_days_budget_does_not_allow_is_not_made(desk: Desk) -> None:
     def dear(job: Job) -> Result:
         job.spend(3.0, "the first job")
@@ -391,6 +405,29 @@ def test_proposals_that_nobody_answers_expire(connection: Connection, database_u
     lenient = make_settings(database_url=database_url, actions={"require_approval": False})
     assert not Lane(lenient, Scripted()).once(connection)
     assert ledger.find(connection, action_id("a1", "tune")).action.status == "expired"
+
+
+def test_a_lane_goes_on_when_postgres_has_dropped_its_connections(
+    connection: Connection, database_url: str
+) -> None:
+    settings = make_settings(database_url=database_url, actions={"dry_run": False, "require_approval": False})
+    stop = threading.Event()
+    thread = threading.Thread(target=Lane(settings, Scripted()).run, args=[stop])
+    thread.start()
+
+    def dropped() -> int:
+        return connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'drift-aware act tune' AND datname = current_database()"
+        ).rowcount
+
+    wait_until(dropped)
+    ledger.claim(connection, alert(1), Decision("tune", "proposed", "because", auto=True), dry_run=False)
+    tune = action_id("a1", "tune")
+    wait_until(lambda: ledger.find(connection, tune).action.status == "succeeded")
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def make_tune(_: Settings) -> Scripted:

@@ -1,5 +1,6 @@
 """Rules: which alert leads to what, at which score, how often a day, and at what hour."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from drift_aware.schema.action_settings import Actions, QuietHours
 from drift_aware.schema.alerts import ActionKind, Alert, Window
 from drift_aware.sql import store
 from drift_aware.sql.store import Connection
+from rig.services import wait_until
 from rig_events import NOON, alert
 
 HOUR = 3_600_000
@@ -139,6 +141,31 @@ def test_of_several_alerts_of_a_day_those_with_most_impact_keep_its_places(conne
     assert (displaced.reason, displaced.revision) == ("its place goes to app=a3", 2)
     answer(connection, ruled(max_per_day=2), traffic(4, 1, severity="critical"))
     assert tunes(connection) == {"a1": "proposed", "a2": "withheld", "a3": "withheld", "a4": "proposed"}
+
+
+def test_two_that_decide_at_once_do_not_both_give_away_the_last_place(
+    connection: Connection, database_url: str
+) -> None:
+    rules = ruled(max_per_day=1)
+
+    def second() -> None:
+        with store.connect(database_url, "test") as other, other.transaction():
+            ledger.decide_alone(other)
+            answer(other, rules, traffic(2, 10))
+
+    thread = threading.Thread(target=second)
+    with connection.transaction():
+        ledger.decide_alone(connection)
+        answer(connection, rules, traffic(1, 10))
+        thread.start()
+        with store.connect(database_url, "test") as watcher:
+            waiting = (
+                "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+                "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+            )
+            wait_until(lambda: watcher.execute(waiting).fetchone() == (1,))
+    thread.join()
+    assert tunes(connection) == {"a1": "proposed", "a2": "withheld"}
 
 
 def test_what_is_approved_keeps_its_place(connection: Connection) -> None:
