@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from drift_aware.actions import ledger, quiet
+from drift_aware.actions import answers, ledger, quiet
 from drift_aware.actions.policy import Decision, Past, Rival, action_id, decide, impact
 from drift_aware.actions.rules import score
 from drift_aware.schema.action_settings import Actions, QuietHours
@@ -170,7 +170,7 @@ def test_two_that_decide_at_once_do_not_both_give_away_the_last_place(
 
 def test_what_is_approved_keeps_its_place(connection: Connection) -> None:
     answer(connection, ruled(max_per_day=1), traffic(1, 10))
-    ledger.approve(connection, action_id("a1", "tune"), "Ann")
+    answers.approve(connection, action_id("a1", "tune"), "Ann")
     answer(connection, ruled(max_per_day=1), traffic(2, 1000, severity="critical"))
     assert tunes(connection) == {"a1": "approved", "a2": "withheld"}
 
@@ -178,7 +178,7 @@ def test_what_is_approved_keeps_its_place(connection: Connection) -> None:
 def test_what_is_rejected_gives_its_place_back_and_the_next_day_has_new_ones(connection: Connection) -> None:
     rules = ruled(max_per_day=1)
     answer(connection, rules, traffic(1, 10))
-    ledger.reject(connection, action_id("a1", "tune"), "Bob")
+    answers.reject(connection, action_id("a1", "tune"), "Bob")
     answer(connection, rules, traffic(2, 10), traffic(3, 5, ts=NOON + 13 * HOUR))
     assert tunes(connection) == {"a1": "rejected", "a2": "proposed", "a3": "proposed"}
 
@@ -195,9 +195,9 @@ def test_what_has_expired_starts_no_cooldown_and_what_was_rejected_does(connecti
         answer(connection, ruled(), one)
         if ending == "expire":
             connection.execute("UPDATE action_log SET expires_at = now()")
-            ledger.expire(connection)
+            answers.expire(connection)
         else:
-            ledger.reject(connection, action_id(one.id, "tune"), "Bob")
+            answers.reject(connection, action_id(one.id, "tune"), "Bob")
         answer(connection, ruled(), alert(10 + number, segment=one.segment, ts=NOON + HOUR))
     assert tunes(connection) == {"a0": "expired", "a10": "proposed", "a1": "rejected", "a11": "withheld"}
 
