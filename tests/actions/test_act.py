@@ -103,7 +103,7 @@ def test_an_alert_becomes_ledger_rows_and_action_records(
     listed = start_command("actions", "list", "--json", database_url=database_url)
     assert listed.wait() == 0
     assert {json.loads(line)["id"] for line in listed.stdout.splitlines()} == {tune.id, notify.id}
-    shown = start_command("actions", "show", tune.id, database_url=database_url)
+    shown = start_command("actions", "show", tune.id, "--json", database_url=database_url)
     assert shown.wait() == 0
     assert json.loads(shown.stdout)["alert"]["summary"] == "refusals rose from 3 % to 12 %"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drift_aware.actions import ledger
+from drift_aware.actions import answers, ledger
 from drift_aware.actions.errors import CoolingDown, KeyReused
 from drift_aware.actions.ledger import Entry
 from drift_aware.actions.outbox import Outbox
@@ -136,3 +136,12 @@ def test_of_requests_at_the_same_moment_one_is_entered(
         thread.join(30)
     assert ledger.actions(connection) == entered
     assert len(entered) == 1
+
+
+def test_one_that_nobody_answers_expires_and_is_no_reason_to_wait(connection: Connection) -> None:
+    entry, _ = ask(connection, key="1")
+    assert entry.expires_at is not None
+    assert (entry.expires_at - entry.created_at).total_seconds() == 72 * 3600
+    connection.execute("UPDATE action_log SET expires_at = now() - interval '1 minute'")
+    assert answers.expire(connection) == 1
+    assert ask(connection, key="2")[1]

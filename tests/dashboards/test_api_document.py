@@ -32,7 +32,7 @@ def filled(connection: Connection, persisted: Persisted) -> None:
     for ago in range(14):
         persisted.day("evaluation", ago, Summary({"events": 200, "graded": 200, "correct": 180 - 3 * ago}))
     with connection.transaction():
-        ledger.enter(connection, examples.ACTION, examples.ALERT)
+        ledger.enter(connection, examples.ACTION, examples.ALERT, expires_hours=72)
 
 
 class Current:

@@ -1,4 +1,7 @@
-"""Actions that somebody asks for by hand: the same ledger, the same cooldown, no alert."""
+"""Actions that somebody asks for by hand: the same ledger, the same cooldown, the same life, no alert.
+
+A request takes a place of its day, and is not refused one: who asks is limited by who approves.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid4, uuid5
@@ -54,12 +57,12 @@ def propose(connection: Connection, request: Request, settings: Actions, now_ms:
     entry_id = action_id(alert_id, request.action)
     reason = f"asked for by {request.by}: {request.reason}"
     with connection.transaction():
-        ledger.lock(connection, request.segment)
+        ledger.decide_alone(connection)
         if (earlier := _found(connection, entry_id)) is not None:
             _require_same(earlier, request.segment, reason)
             return earlier, False
-        last = ledger.last_actions(connection, request.segment, besides=alert_id).get(request.action)
-        against = cooling(request.action, now_ms, settings, last)
+        past = ledger.past(connection, request.segment, now_ms, besides=alert_id)[request.action]
+        against = cooling(request.action, now_ms, settings.cooldown_hours, past.last)
         if against is not None and not request.force:
             raise CoolingDown(f"{against}; ask with force to propose it anyway")
         action = Action(
@@ -75,12 +78,8 @@ def propose(connection: Connection, request: Request, settings: Actions, now_ms:
             dry_run=settings.dry_run,
             reason=reason,
         )
-        entered = ledger.enter(connection, action)
-        entry = ledger.find(connection, entry_id)
-    if not entered:
-        # The same key, at the same moment, for another segment: the locks do not keep these apart.
-        _require_same(entry, request.segment, reason)
-    return entry, entered
+        ledger.enter(connection, action, None, expires_hours=settings.expires_hours)
+        return ledger.find(connection, entry_id), True
 
 
 def _found(connection: Connection, entry_id: str) -> Entry | None:

@@ -8,9 +8,9 @@ import structlog
 from drift_aware.actions import ledger
 from drift_aware.actions.outbox import Outbox
 from drift_aware.actions.policy import decide
+from drift_aware.schema.action_settings import Actions
 from drift_aware.schema.alerts import Alert
 from drift_aware.schema.errors import BadEvent
-from drift_aware.schema.settings import Actions
 from drift_aware.schema.topics import ALERTS
 from drift_aware.sql import batch, cells
 from drift_aware.sql.store import Connection
@@ -39,6 +39,7 @@ class Runner:
 
     def handle(self, connection: Connection, records: Sequence[Record]) -> None:
         """Decide about each alert and enter the decisions."""
+        ledger.decide_alone(connection)
         for record in records:
             try:
                 self._answer(connection, _alert(record))
@@ -52,9 +53,8 @@ class Runner:
     def _answer(self, connection: Connection, alert: Alert) -> None:
         alert = without_forgotten(connection, alert)
         # One alert at a time: the second of a batch has to see what the first has led to.
-        ledger.lock(connection, alert.segment)
-        last = ledger.last_actions(connection, alert.segment, besides=alert.id)
-        for decision in decide(alert, self._settings, last):
+        past = ledger.past(connection, alert.segment, alert.ts, besides=alert.id)
+        for decision in decide(alert, self._settings, past):
             if ledger.claim(connection, alert, decision, dry_run=self._settings.dry_run):
                 log.info("action " + decision.status, action=decision.action, alert=alert.id)
 

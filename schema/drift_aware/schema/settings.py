@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
+from drift_aware.schema.action_settings import Actions as Actions
 from drift_aware.schema.api import Api
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
@@ -117,15 +118,6 @@ class Limits(Section):
     psi: float = Field(0.2, gt=0)
     min_samples: int = Field(100, ge=1)
     confirm: bool = True
-
-
-class Actions(Section):
-    """When an alert becomes a proposed action."""
-
-    dry_run: bool = True
-    require_approval: bool = True
-    auto_trigger: bool = True
-    cooldown_hours: float = Field(168, ge=0)
 
 
 class Slack(Section):

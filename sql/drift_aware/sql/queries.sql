@@ -242,38 +242,223 @@ INSERT INTO {partition} SELECT * FROM early
 -- From here on the parent routes the day's rows to it.
 ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({since}) TO ({until})
 
--- name: lock_actions
--- Whoever decides about a segment has to see what the one before has decided.
-SELECT pg_advisory_xact_lock(hashtextextended('drift-aware actions ' || %(segment)s, 0))
+-- name: lock_decisions
+-- One process at a time decides, so that two do not both give away the last place of a day.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware decisions', 0))
 
--- name: last_actions
--- Kind of action to the event time, in milliseconds, of the last one in a segment that was not withheld,
--- leaving out those of the alert itself.
-SELECT action, (extract(epoch FROM max(ts)) * 1000)::bigint
-FROM action_log
-WHERE segment = %(segment)s AND status <> 'withheld' AND alert_id <> %(alert_id)s
-GROUP BY action
+-- name: past_actions
+-- By kind of action, leaving out those of the alert itself: event time, in milliseconds, of the last one in the
+-- segment; how many have a place on the UTC day; and which proposal of that day matters least. What somebody has
+-- asked for has no alert, and gives its place to none.
+WITH today AS (
+    SELECT id, action, status, score, created_at, jsonb_typeof(alert) = 'object' AS by_alert,
+        array_position(%(severities)s::text[], severity) - 1 AS weight,
+        coalesce((alert #>> '{window,events}')::bigint, 0) AS traffic
+    FROM action_log
+    WHERE alert_id <> %(alert_id)s AND status <> ALL (%(idle)s) AND status <> 'rejected'
+        AND ts >= date_trunc('day', %(ts)s::timestamptz, 'UTC')
+        AND ts < date_trunc('day', %(ts)s::timestamptz, 'UTC') + interval '24 hours'
+), weakest AS (
+    SELECT DISTINCT ON (action) action, id, weight, traffic, score
+    FROM today
+    WHERE status = 'proposed' AND by_alert
+    ORDER BY action, weight, traffic, score, created_at DESC, id
+)
+SELECT kind, last.ts, coalesce(places.taken, 0), weakest.id, weakest.weight, weakest.traffic, weakest.score
+FROM unnest(ARRAY['reindex', 'tune', 'safety', 'notify']) AS kind
+LEFT JOIN (
+    SELECT action, (extract(epoch FROM max(ts)) * 1000)::bigint AS ts
+    FROM action_log
+    WHERE segment = %(segment)s AND alert_id <> %(alert_id)s AND status <> ALL (%(idle)s)
+    GROUP BY action
+) AS last ON last.action = kind
+LEFT JOIN (SELECT action, count(*) AS taken FROM today GROUP BY action) AS places ON places.action = kind
+LEFT JOIN weakest ON weakest.action = kind
 
 -- name: claim_action
 -- One insert claims an action: whoever comes second changes nothing. Only what was withheld may become
 -- proposed when a later revision of the alert gives reason to.
 INSERT INTO action_log (
-    id, revision, action, status, alert_id, segment, metric, severity, ts, dry_run, reason, alert, claimed_by
+    id, revision, action, status, alert_id, segment, metric, severity, ts, dry_run, reason, alert, claimed_by,
+    auto, score, expires_at
 ) VALUES (
     %(id)s, %(revision)s, %(action)s, %(status)s, %(alert_id)s, %(segment)s, %(metric)s, %(severity)s,
-    %(ts)s, %(dry_run)s, %(reason)s, %(alert)s, %(claimed_by)s
+    %(ts)s, %(dry_run)s, %(reason)s, %(alert)s, %(claimed_by)s, %(auto)s, %(score)s,
+    now() + make_interval(secs => 3600 * %(expires_hours)s)
 )
 ON CONFLICT (id) DO UPDATE SET
     revision = action_log.revision + 1, status = excluded.status, severity = excluded.severity,
     ts = excluded.ts, dry_run = excluded.dry_run, reason = excluded.reason, alert = excluded.alert,
-    claimed_by = excluded.claimed_by, updated_at = now()
+    claimed_by = excluded.claimed_by, auto = excluded.auto, score = excluded.score,
+    expires_at = excluded.expires_at, updated_at = now()
 WHERE action_log.status = 'withheld' AND excluded.status = 'proposed'
+
+-- name: move_action
+-- The next status of an action, if it stands where that may follow and is nobody else's.
+UPDATE action_log SET
+    revision = revision + 1, status = %(status)s, claimed_by = %(me)s, lease_until = NULL,
+    reason = coalesce(%(reason)s, reason), dry_run = coalesce(%(dry_run)s, dry_run),
+    approved_by = coalesce(%(approved_by)s, approved_by),
+    approved_at = CASE WHEN %(approved_by)s::text IS NULL THEN approved_at ELSE now() END,
+    receipt = CASE WHEN %(receipt)s::jsonb IS NULL THEN receipt ELSE coalesce(receipt, '{}') || %(receipt)s END,
+    undone_at = CASE WHEN %(status)s = 'rolled_back' THEN now() ELSE undone_at END,
+    updated_at = now()
+WHERE id = %(id)s AND status = ANY (%(before)s)
+    AND NOT (%(real)s AND dry_run)
+    AND CASE
+        WHEN %(holder)s::text IS NULL THEN lease_until IS NULL OR lease_until < now()
+        ELSE claimed_by = %(holder)s AND lease_until IS NOT NULL
+    END
+
+-- name: expire_actions
+-- Proposals that nobody has answered in time.
+UPDATE action_log SET
+    revision = revision + 1, status = 'expired', reason = %(reason)s, updated_at = now()
+WHERE status = ANY (%(before)s) AND expires_at <= now()
+
+-- name: claim_next_action
+-- The weightiest action of a kind that waits to be carried out, or whose worker has not been heard of; rows that
+-- another takes at the same moment are left to it. In quiet hours only messages about what is critical begin.
+WITH next AS (
+    SELECT id FROM action_log
+    WHERE action = %(kind)s AND (
+        (
+            (status = 'approved' OR (status = 'proposed' AND auto AND %(auto)s AND expires_at > now()))
+            AND (NOT %(quiet)s OR (action = 'notify' AND severity = 'critical'))
+        )
+        OR (status = 'running' AND lease_until < now())
+    )
+    ORDER BY
+        status = 'running' DESC,
+        array_position(%(severities)s::text[], severity) DESC,
+        (alert #>> '{window,events}')::bigint DESC NULLS LAST,
+        score DESC, created_at, id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE action_log SET
+    revision = revision + 1, status = 'running', claimed_by = %(worker)s,
+    lease_until = now() + make_interval(secs => %(lease)s),
+    approved_by = coalesce(approved_by, 'the rules'), approved_at = coalesce(approved_at, now()),
+    reason = regexp_replace(reason, '^not now, [^;]*; ', ''), updated_at = now()
+FROM next
+WHERE action_log.id = next.id
+RETURNING action_log.id
+
+-- name: claim_one_action
+-- The same for one action, at any hour.
+UPDATE action_log SET
+    revision = revision + 1, status = 'running', claimed_by = %(worker)s,
+    lease_until = now() + make_interval(secs => %(lease)s),
+    approved_by = coalesce(approved_by, 'the rules'), approved_at = coalesce(approved_at, now()),
+    reason = regexp_replace(reason, '^not now, [^;]*; ', ''), updated_at = now()
+WHERE id = %(id)s AND (
+    status = 'approved'
+    OR (status = 'proposed' AND auto AND %(auto)s AND expires_at > now())
+    OR (status = 'running' AND lease_until < now())
+)
+
+-- name: claim_rollback
+-- A lease to take an action back with.
+UPDATE action_log SET claimed_by = %(worker)s, lease_until = now() + make_interval(secs => %(lease)s)
+WHERE id = %(id)s AND status = ANY (%(before)s) AND NOT dry_run AND (lease_until IS NULL OR lease_until < now())
+
+-- name: expect_effect
+-- What the action is to bring about, as its executor reckons before the first step.
+UPDATE action_log SET revision = revision + 1, expected = %(expected)s, updated_at = now()
+WHERE id = %(id)s AND claimed_by = %(worker)s AND lease_until IS NOT NULL
+
+-- name: extend_lease
+-- Its holder is alive.
+UPDATE action_log SET lease_until = now() + make_interval(secs => %(lease)s)
+WHERE id = %(id)s AND claimed_by = %(worker)s AND lease_until IS NOT NULL
+
+-- name: release_action
+-- Its holder stops before the end: another may go on at once.
+UPDATE action_log SET lease_until = CASE WHEN status = 'running' THEN now() END
+WHERE id = %(id)s AND claimed_by = %(worker)s AND lease_until IS NOT NULL
+
+-- name: put_off_actions
+-- What would begin now, were these not quiet hours, says so; once.
+UPDATE action_log SET revision = revision + 1, reason = %(note)s || reason, updated_at = now()
+WHERE action = %(kind)s AND (status = 'approved' OR (status = 'proposed' AND auto AND %(auto)s))
+    AND NOT (action = 'notify' AND severity = 'critical') AND NOT starts_with(reason, %(note)s)
+
+-- name: list_steps
+-- The steps of an action that have begun, oldest first.
+SELECT step, status, key, result, cost_usd, worker, settled_by, started_at, ended_at
+FROM action_step
+WHERE action_id = %(action_id)s
+ORDER BY started_at, step
+
+-- name: begin_step
+-- Written before a step begins, by nobody but the holder of the lease; a step that is done stays so.
+WITH held AS (
+    SELECT id FROM action_log
+    WHERE id = %(action_id)s AND claimed_by = %(worker)s AND lease_until IS NOT NULL
+    FOR UPDATE
+)
+INSERT INTO action_step (action_id, step, status, key, worker)
+SELECT id, %(step)s, 'started', %(key)s, %(worker)s FROM held
+ON CONFLICT (action_id, step) DO UPDATE SET
+    status = 'started', worker = excluded.worker, settled_by = NULL, started_at = now(), ended_at = NULL
+WHERE action_step.status <> 'done'
+
+-- name: end_step
+-- How a step has ended. What was reserved and not spent is free again if it went well.
+WITH held AS (
+    SELECT id FROM action_log
+    WHERE id = %(action_id)s AND claimed_by = %(worker)s AND lease_until IS NOT NULL
+    FOR UPDATE
+)
+UPDATE action_step SET
+    status = %(status)s, result = %(result)s, ended_at = now(),
+    reserved_usd = CASE WHEN %(status)s = 'done' THEN 0 ELSE reserved_usd END
+FROM held
+WHERE action_id = held.id AND step = %(step)s AND worker = %(worker)s
+
+-- name: settle_step
+-- A person has looked where nobody could tell.
+UPDATE action_step SET
+    status = CASE WHEN %(done)s THEN 'done' ELSE 'failed' END, result = %(result)s, settled_by = %(by)s,
+    ended_at = now()
+WHERE action_id = %(action_id)s AND step = %(step)s AND status = 'unknown'
+
+-- name: settle_action
+-- Its step is settled: any worker may go on.
+UPDATE action_log SET
+    revision = revision + 1, status = 'running', reason = %(reason)s, claimed_by = %(me)s,
+    lease_until = now(), updated_at = now()
+WHERE id = %(action_id)s AND status = 'unknown'
+
+-- name: lock_budget
+-- One at a time reckons whether the day's budget allows one call more.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware budget', 0))
+
+-- name: reserve_cost
+-- What a call may cost, if the UTC day has so much left. Steps under way count whenever they began.
+UPDATE action_step SET reserved_usd = reserved_usd + %(usd)s
+WHERE action_id = %(action_id)s AND step = %(step)s AND (
+    SELECT coalesce(sum(cost_usd + reserved_usd), 0) + %(usd)s <= %(budget)s
+    FROM action_step
+    WHERE ended_at IS NULL OR ended_at >= date_trunc('day', now(), 'UTC')
+)
+
+-- name: book_cost
+-- What a call did cost, in place of what was reserved for it.
+WITH booked AS (
+    UPDATE action_step SET
+        cost_usd = cost_usd + %(usd)s, reserved_usd = greatest(0, reserved_usd - %(reserved)s)
+    WHERE action_id = %(action_id)s AND step = %(step)s
+    RETURNING action_id
+)
+UPDATE action_log SET cost_usd = cost_usd + %(usd)s FROM booked WHERE id = booked.action_id
 
 -- name: unpublished_actions
 -- What drift.actions.v1 does not have yet, oldest first; rows another process is sending are left to it.
 SELECT
     id, revision, action, status, alert_id, segment, metric, severity,
-    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, receipt
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, expected, receipt
 FROM action_log
 WHERE published_revision < revision
 ORDER BY created_at
@@ -289,7 +474,7 @@ WHERE id = %(id)s AND published_revision < %(revision)s
 -- The ledger, latest first; with a status, only those.
 SELECT
     id, revision, action, status, alert_id, segment, metric, severity,
-    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, receipt
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, expected, receipt
 FROM action_log
 WHERE %(status)s::text IS NULL OR status = %(status)s
 ORDER BY ts DESC, id
@@ -299,8 +484,9 @@ LIMIT %(limit)s
 -- One row of the ledger with the alert it answers.
 SELECT
     id, revision, action, status, alert_id, segment, metric, severity,
-    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, receipt, alert, claimed_by,
-    published_revision, created_at, updated_at
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, expected, receipt, alert, claimed_by,
+    published_revision, created_at, updated_at, auto, expires_at, approved_by, approved_at, lease_until,
+    cost_usd, undone_at
 FROM action_log
 WHERE id = %(id)s
 
@@ -479,7 +665,7 @@ SELECT alert FROM drift_events WHERE id = %(id)s
 -- What an alert has led to.
 SELECT
     id, revision, action, status, alert_id, segment, metric, severity,
-    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, receipt
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, expected, receipt
 FROM action_log
 WHERE alert_id = %(alert_id)s
 ORDER BY created_at, id
@@ -488,7 +674,7 @@ ORDER BY created_at, id
 -- The ledger, latest entry first; when a row was entered never changes.
 SELECT
     id, revision, action, status, alert_id, segment, metric, severity,
-    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, receipt,
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, expected, receipt,
     (extract(epoch FROM created_at) * 1000000)::bigint AS place
 FROM action_log
 WHERE (%(status)s::text IS NULL OR status = %(status)s)

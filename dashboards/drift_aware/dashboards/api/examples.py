@@ -1,6 +1,7 @@
 """Examples in the OpenAPI document, made of the types themselves, so that they cannot be wrong."""
 
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 from drift_aware.actions.ledger import Entry
 from drift_aware.dashboards.api.answers import (
@@ -73,8 +74,22 @@ _REQUESTED = Action(
     reason="asked for by ops: refusals rose after the prompt of Monday",
 )
 _ENTERED = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ENTRY = Entry(ACTION, ALERT, "host:7", 1, _ENTERED, _ENTERED)
-REQUESTED = Entry(_REQUESTED, None, "host:7", 0, _ENTERED, _ENTERED)
+ENTRY = Entry(
+    action=ACTION,
+    alert=ALERT,
+    claimed_by="host:7:0f3a9c1e",
+    published_revision=1,
+    created_at=_ENTERED,
+    updated_at=_ENTERED,
+    auto=True,
+    expires_at=_ENTERED + timedelta(hours=72),
+    approved_by=None,
+    approved_at=None,
+    lease_until=None,
+    cost_usd=0.0,
+    undone_at=None,
+)
+REQUESTED = replace(ENTRY, action=_REQUESTED, alert=None, published_revision=0, auto=False)
 ALERTS = AlertPage([ALERT], f"{ALERT.onset}-{ALERT.id}")
 ACTIONS = ActionPage([ACTION], None)
 ALERT_WITH_ACTIONS = AlertWithActions(ALERT, [ACTION])

@@ -62,7 +62,7 @@ def alert(connection: Connection, alert_id: str) -> AlertWithActions:
     row = connection.execute(QUERIES["find_alert"], {"id": alert_id}).fetchone()
     if row is None:
         raise NotFound(f"there is no alert {alert_id}")
-    return AlertWithActions(msgspec.convert(row[0], Alert), ledger.answers(connection, alert_id))
+    return AlertWithActions(msgspec.convert(row[0], Alert), ledger.of_alert(connection, alert_id))
 
 
 def actions(connection: Connection, question: ActionQuestion) -> ActionPage:

@@ -1,0 +1,107 @@
+"""The section ``actions``: what follows from an alert, who has to agree, when, and for how much."""
+
+from datetime import time
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, model_validator
+
+from drift_aware.schema.alerts import ActionKind, AlertKind, Severity
+from drift_aware.schema.section import Section
+
+Hours = Annotated[float, Field(ge=0, le=24 * 365 * 10)]
+Score = Annotated[float, Field(ge=0, le=1)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("no such time zone; write it as in Europe/Berlin") from None
+    return name
+
+
+class When(Section):
+    """Which alerts a rule is for, and how serious they have to be.
+
+    ``metric`` and ``segment`` are patterns, as in ``*refusal*`` and ``app=shop,*``. Without ``min_severity``
+    work needs a warning and a message needs nothing; without ``min_score`` work needs ``min_drift_score``.
+    """
+
+    kind: AlertKind | None = None
+    metric: str = "*"
+    segment: str = "*"
+    min_severity: Severity | None = None
+    min_score: Score | None = None
+
+
+class Rule(Section):
+    """What to do about some alerts; what is not said here is as the section ``actions`` says."""
+
+    when: When = When()
+    do: list[ActionKind] = Field(min_length=1)
+    approve: Literal["auto", "ask"] = "auto"
+    cooldown_hours: Hours | None = None
+    max_per_day: int | None = Field(None, ge=0)
+    expires_hours: float | None = Field(None, gt=0, le=24 * 365)
+
+
+class QuietHours(Section):
+    """A stretch of every day in which nothing is begun; it may pass midnight."""
+
+    begin: time = Field(alias="from")
+    end: time = Field(alias="to")
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+
+    @model_validator(mode="after")
+    def _not_all_day(self) -> "QuietHours":
+        if self.begin == self.end:
+            raise ValueError("`from` and `to` must differ")
+        if self.begin.tzinfo is not None or self.end.tzinfo is not None:
+            raise ValueError("write `from` and `to` as in 22:00, and the zone as `timezone`")
+        return self
+
+
+class Command(Section):
+    """A program of yours that carries out the actions of one kind; see the documentation of actions.
+
+    Attributes:
+        kind: of the actions.
+        run: program and arguments.
+        find: says whether ``run`` has had its effect; without it, nobody can tell after a crash.
+        undo: takes it back.
+        timeout_seconds: for each of them.
+        most_usd: what a run may cost at most.
+    """
+
+    kind: ActionKind
+    run: list[str] = Field(min_length=1)
+    find: list[str] | None = Field(None, min_length=1)
+    undo: list[str] | None = Field(None, min_length=1)
+    timeout_seconds: float = Field(600, gt=0)
+    most_usd: float = Field(0, ge=0)
+
+
+class Actions(Section):
+    """When an alert becomes an action, and what it takes to carry that out.
+
+    Attributes:
+        rules: the first that fits decides; none of your own: those of ``actions.policy``.
+        max_per_day: actions of one kind that a UTC day of event time has places for; messages have no limit.
+        executors: kind to the name of what carries it out, where several are installed.
+        lease_seconds: an action whose process has not been heard of for so long is carried on by another.
+    """
+
+    dry_run: bool = True
+    require_approval: bool = True
+    auto_trigger: bool = True
+    min_drift_score: Score = 0.3
+    cooldown_hours: Hours = 168
+    max_per_day: int = Field(10, ge=0)
+    expires_hours: float = Field(72, gt=0, le=24 * 365)
+    budget_usd_per_day: float = Field(20, ge=0)
+    quiet_hours: QuietHours | None = None
+    rules: list[Rule] = Field(default_factory=list)
+    executors: dict[ActionKind, str] = Field(default_factory=dict)
+    command: Command | None = None
+    lease_seconds: float = Field(60, ge=1)
