@@ -31,10 +31,15 @@ RULES = {
     ("GET", "/actions"): "read",
     ("GET", "/actions/{action_id}"): "read",
     ("POST", "/drift/trigger-finetuning"): "act",
+    ("POST", "/actions/{action_id}/approve"): "act",
+    ("POST", "/actions/{action_id}/reject"): "act",
+    ("POST", "/actions/{action_id}/settle"): "act",
+    ("POST", "/actions/{action_id}/rollback"): "act",
 }
 BODIES = {
     "/drift/check": {"window_days": 7},
     "/drift/trigger-finetuning": {"reason": "because", "force": True},
+    "/actions/{action_id}/settle": {"step": "upload", "done": True},
 }
 ONLY_ACTS = {"name": "robot", "token": "a-token-that-only-acts", "scopes": ["act"]}
 

@@ -6,19 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
 
+from drift_aware.actions import ledger
+from drift_aware.dashboards.api import examples
 from drift_aware.schema.settings import load
+from drift_aware.sql.store import Connection
 from rig.api import client, make_app
 
 TEXT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 CURLS = re.findall(r"^curl .*$", TEXT, re.MULTILINE)
-VARIABLES = dict(re.findall(r"(API|TOKEN)=(\S+)", TEXT))
+VARIABLES = dict(re.findall(r"(API|TOKEN|ACTION)=(\S+)", TEXT))
 
 
 @pytest.fixture
-def api(database_url: str) -> Iterator[TestClient]:
+def api(database_url: str, connection: Connection) -> Iterator[TestClient]:
+    proposed = msgspec.structs.replace(examples.ACTION, id=VARIABLES["ACTION"])
+    ledger.enter(connection, proposed, examples.ALERT, expires_hours=72)
     tokens = [{"name": "docs", "token": VARIABLES["TOKEN"], "scopes": ["read", "act"]}]
     with client(make_app(database_url, tokens=tokens), {}) as found:
         yield found

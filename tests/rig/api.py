@@ -33,10 +33,14 @@ _EPOCH, _HOUR_MS = date(1970, 1, 1), 3_600_000
 ACTS = {"Authorization": f"Bearer {ACTOR}"}
 
 
-def make_app(database_url: str, *, clock: Any = None, limits: Any = None, **api: Any) -> FastAPI:
+def make_app(
+    database_url: str, *, clock: Any = None, limits: Any = None, actions: Any = None, **api: Any
+) -> FastAPI:
     """The application with TOKENS, unless others are given; a test's requests are not slowed down."""
     values = {"tokens": TOKENS, "rate_limit_per_minute": 100_000, "statement_timeout_seconds": 10} | api
-    settings = make_settings(database_url=database_url, api=values, limits=limits or {})
+    settings = make_settings(
+        database_url=database_url, api=values, limits=limits or {}, actions=actions or {}
+    )
     return create(settings, clock) if clock else create(settings)
 
 

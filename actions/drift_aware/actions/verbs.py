@@ -1,7 +1,7 @@
 """``act``, and ``actions`` with what a person does about them."""
 
 import getpass
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -10,22 +10,16 @@ import psycopg
 import typer
 
 from drift_aware.actions import answers, ledger, runner
-from drift_aware.actions.carrying import Carrier
-from drift_aware.actions.errors import ActionFailed
-from drift_aware.actions.executor import Executor
+from drift_aware.actions.foreground import carrier, record, roll_back
 from drift_aware.actions.installed import installed
 from drift_aware.actions.lanes import lanes
-from drift_aware.actions.leases import Claimant, claimant
 from drift_aware.actions.outbox import Outbox
 from drift_aware.actions.steps import Step
-from drift_aware.schema.alerts import Action, ActionKind, ActionStatus
+from drift_aware.schema.alerts import Action, ActionStatus
 from drift_aware.schema.errors import SettingsError
-from drift_aware.schema.settings import Settings
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
-from drift_aware.sql import store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
 from drift_aware.sql.errors import DatabaseUnreachable
-from drift_aware.sql.store import Connection
 from drift_aware.sql.verbs import SkipLostOption
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
@@ -70,7 +64,7 @@ def list_actions(
     status: Annotated[ActionStatus | None, typer.Option(help="Only those that stand there.")] = None,
 ) -> None:
     """Show the latest 1,000 actions, newest first."""
-    with _record(start(config)) as connection:
+    with record(start(config)) as connection:
         actions = ledger.actions(connection, status)
     for action in actions:
         if json:
@@ -81,7 +75,7 @@ def list_actions(
 
 def show(action_id: Id, config: ConfigOption = None, json: JsonOption = False) -> None:
     """Show one action: the alert it answers, its steps, what it cost, and its receipt."""
-    with _record(start(config)) as connection:
+    with record(start(config)) as connection:
         entry = ledger.find(connection, action_id)
     if json:
         _print_json(entry)
@@ -114,7 +108,7 @@ def approve(
     json: JsonOption = False,
 ) -> None:
     """Let a proposed action be carried out, or one that has failed once more."""
-    with _record(start(config)) as connection:
+    with record(start(config)) as connection:
         _tell(answers.approve(connection, action_id, _who(by), note), json)
 
 
@@ -126,7 +120,7 @@ def reject(
     json: JsonOption = False,
 ) -> None:
     """Refuse an action that has not begun."""
-    with _record(start(config)) as connection:
+    with record(start(config)) as connection:
         _tell(answers.reject(connection, action_id, _who(by), note), json)
 
 
@@ -137,11 +131,11 @@ def run(action_id: Id, config: ConfigOption = None, json: JsonOption = False) ->
     """
     settings = start(config)
     stop = stop_on_signals()
-    with _record(settings) as connection:
-        carrier = _carrier(settings, connection, action_id, stop.is_set)
+    with record(settings) as connection:
+        worker = carrier(settings, connection, action_id, stop.is_set)
         with _told_in_a_line():
-            carrier.claimant.take(connection, action_id)
-            action = carrier.carry(action_id)
+            worker.claimant.take(connection, action_id)
+            action = worker.carry(action_id)
     _tell(action, json)
     if action.status != "succeeded":
         raise typer.Exit(1)
@@ -156,14 +150,9 @@ def rollback(
 ) -> None:
     """Take back what an action has done."""
     settings = start(config)
-    with _record(settings) as connection:
-        carrier = _carrier(settings, connection, action_id)
-        if settings.actions.dry_run:
-            raise ActionFailed("nothing is taken back while actions.dry_run is on")
-        with _told_in_a_line():
-            carrier.claimant.take_back(connection, action_id)
-            carrier.undo(action_id, _who(by), note)
-        _tell(ledger.find(connection, action_id).action, json)
+    with record(settings) as connection, _told_in_a_line():
+        action = roll_back(settings, connection, action_id, _who(by), note)
+    _tell(action, json)
 
 
 def settle(
@@ -182,7 +171,7 @@ def settle(
         gave = msgspec.json.decode(result, type=dict)
     except msgspec.MsgspecError:
         raise SettingsError("--result must be a JSON object") from None
-    with _record(settings) as connection:
+    with record(settings) as connection:
         who = _who(by)
         _tell(answers.settle(connection, action_id, step, who, done=done, note=note, result=gave), json)
 
@@ -203,28 +192,6 @@ def _told_in_a_line() -> Iterator[None]:
             "the database went away; the action is left where it is, and taken up by act or by this command "
             "again"
         ) from None
-
-
-def _record(settings: Settings) -> Connection:
-    return store.connect(settings.require_database_url(), "actions")
-
-
-def _carrier(
-    settings: Settings, connection: Connection, action_id: str, stopping: Callable[[], bool] = lambda: False
-) -> Carrier:
-    kind = ledger.find(connection, action_id).action.action
-    executor = _executor(settings, kind)
-    mine: Claimant = claimant(ledger.me(), kind, settings.actions)
-    return Carrier(executor, mine, settings.actions, connection, lambda: _record(settings), stopping=stopping)
-
-
-def _executor(settings: Settings, kind: ActionKind) -> Executor:
-    executors = installed(settings)
-    if kind not in executors:
-        raise SettingsError(
-            f"nothing installed carries out {kind}; see docs/actions.md, or set actions.command"
-        )
-    return executors[kind]
 
 
 def _step(step: Step) -> str:

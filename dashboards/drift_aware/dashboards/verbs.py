@@ -45,7 +45,9 @@ def serve(
 
 def token(
     name: Annotated[str, typer.Argument(help="Who gets it; shows in logs and in the ledger.")],
-    act: Annotated[bool, typer.Option("--act", help="It may also propose actions, not only read.")] = False,
+    act: Annotated[
+        bool, typer.Option("--act", help="It may also propose actions and decide about them.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Make a token for the API, and show it once, with what to write into the settings.

@@ -25,7 +25,7 @@ _TAGS = [
     {"name": "service", "description": "How the server is."},
     {"name": "drift", "description": "Days against the days before them."},
     {"name": "alerts", "description": "What has drifted."},
-    {"name": "actions", "description": "What is proposed to be done about it."},
+    {"name": "actions", "description": "What is to be done about it, who decides, and what was done."},
     {"name": "events", "description": "What the application published."},
 ]
 

@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
 
 from drift_aware.actions.ledger import Entry
+from drift_aware.actions.steps import Step
 from drift_aware.dashboards.api.answers import (
     ActionPage,
     AlertPage,
@@ -19,7 +23,7 @@ from drift_aware.dashboards.api.answers import (
 from drift_aware.dashboards.check import DayMetrics, DriftCheck, Span
 from drift_aware.dashboards.comparison import Measure
 from drift_aware.dashboards.overview import DriftSummary, SegmentSummary
-from drift_aware.schema.alerts import Action, Alert, Contribution, Window
+from drift_aware.schema.alerts import Action, ActionStatus, Alert, Contribution, Window
 
 _NOON = 1_772_366_400_000
 _SEGMENT = "app=shop,model=gpt-4o"
@@ -88,6 +92,39 @@ ENTRY = Entry(
     lease_until=None,
     cost_usd=0.0,
     undone_at=None,
+)
+_LATER = _ENTERED + timedelta(minutes=5)
+_STEP = Step(
+    step="upload",
+    status="done",
+    key="9d0c3f52-6b1e-5f43-8d27-3c4b5a697887",
+    result={"file_id": "file-7"},
+    cost_usd=0.0,
+    worker="host:7:0f3a9c1e",
+    settled_by="ops",
+    started_at=_ENTERED,
+    ended_at=_LATER,
+)
+
+
+def _answered(status: ActionStatus, revision: int, reason: str, **more: Any) -> Entry:
+    action = msgspec.structs.replace(ACTION, status=status, revision=revision, reason=reason, dry_run=False)
+    return replace(ENTRY, action=action, updated_at=_LATER, **more)
+
+
+APPROVED = _answered("approved", 2, "approved by ops: before Monday", approved_by="ops", approved_at=_LATER)
+REJECTED = _answered("rejected", 2, "rejected by ops: the prompt is to blame")
+SETTLED = _answered(
+    "running", 5, "ops says that upload was done", approved_by="ops", approved_at=_ENTERED, steps=[_STEP]
+)
+ROLLED_BACK = _answered(
+    "rolled_back",
+    7,
+    "rolled back by ops: the model before answers again",
+    approved_by="ops",
+    approved_at=_ENTERED,
+    undone_at=_LATER,
+    steps=[_STEP],
 )
 REQUESTED = replace(ENTRY, action=_REQUESTED, alert=None, published_revision=0, auto=False)
 ALERTS = AlertPage([ALERT], f"{ALERT.onset}-{ALERT.id}")

@@ -12,10 +12,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from drift_aware.actions.errors import CoolingDown, KeyReused, UnknownAction
+from drift_aware.actions.errors import (
+    ActionFailed,
+    CoolingDown,
+    KeyReused,
+    LeaseLost,
+    OutOfTurn,
+    UnknownAction,
+)
 from drift_aware.dashboards.api.answers import Fault, Problem
 from drift_aware.dashboards.api.errors import Declined
-from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.errors import SettingsError, Unreachable
 from drift_aware.sql.errors import MigrationError
 
 MEDIA_TYPE = "application/problem+json"
@@ -39,7 +46,8 @@ _TROUBLE: tuple[type[Exception], ...] = (
     psycopg.errors.InsufficientPrivilege,
     *_UNMIGRATED,
 )
-_STATUS: Mapping[type[Exception], int] = {UnknownAction: 404, CoolingDown: 409, KeyReused: 409}
+# What an action cannot be asked for as things stand, with what this server is set up to do.
+_CONFLICTS = (CoolingDown, KeyReused, OutOfTurn, LeaseLost, ActionFailed, SettingsError)
 
 _log = structlog.get_logger(__name__)
 
@@ -64,8 +72,9 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _unreadable)
     for kind in _TROUBLE:
         app.add_exception_handler(kind, _database)
-    for known in _STATUS:
-        app.add_exception_handler(known, _known)
+    app.add_exception_handler(UnknownAction, _unknown)
+    for conflict in _CONFLICTS:
+        app.add_exception_handler(conflict, _conflict)
 
 
 async def _declined(request: Request, error: Exception) -> Response:
@@ -73,8 +82,12 @@ async def _declined(request: Request, error: Exception) -> Response:
     return problem(request.scope, error.status, str(error), error.headers)
 
 
-async def _known(request: Request, error: Exception) -> Response:
-    return problem(request.scope, _STATUS[type(error)], str(error))
+async def _unknown(request: Request, error: Exception) -> Response:
+    return problem(request.scope, 404, str(error))
+
+
+async def _conflict(request: Request, error: Exception) -> Response:
+    return problem(request.scope, 409, str(error))
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -46,6 +46,20 @@ SegmentName = Annotated[
 ]
 
 
+Note = Annotated[
+    str, Field(max_length=2000, pattern=r"^[^\x00]*$", description="Why; it is kept with the action.")
+]
+# What comes back from Postgres as the number that went in.
+_LARGEST = 2**53
+Value = (
+    Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
+    | bool
+    | Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
+    | Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
+    | None
+)
+
+
 def _cursor(pattern: str) -> object:
     return Field(None, pattern=pattern, max_length=520, description="The `next` of the page before.")
 
@@ -140,3 +154,31 @@ class ActionRequest(BaseModel):
     ]
     segment: SegmentName = ALL
     force: Annotated[bool, Field(description="Propose it although the last one is not long ago.")] = False
+
+
+class Answer(BaseModel):
+    """What somebody says to an action."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, json_schema_extra={"example": {"note": "before Monday"}}
+    )
+
+    note: Note = ""
+
+
+class Settlement(BaseModel):
+    """What somebody has found out about a step of unknown outcome."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"example": {"step": "upload", "done": True, "result": {"file_id": "file-7"}}},
+    )
+
+    step: Annotated[Name, Field(description="As `steps` of the action names it.")]
+    done: Annotated[bool, Field(description="Whether its effect is there; if not, it is done again.")]
+    result: Annotated[
+        dict[Name, Value],
+        Field(max_length=50, description="What the step gave, if later steps need it."),
+    ] = {}
+    note: Note = ""
