@@ -6,6 +6,7 @@ import msgspec
 import typer
 
 from drift_aware.actions import ledger, runner
+from drift_aware.actions.executors.notify.keeping import keeping
 from drift_aware.actions.outbox import Outbox
 from drift_aware.schema.alerts import ActionStatus
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
@@ -33,8 +34,10 @@ def act(config: ConfigOption = None, skip_lost: SkipLostOption = False) -> None:
     outbox = Outbox(settings)
     work = runner.Runner(settings.actions, outbox)
     consumer = ExactlyOnceConsumer(settings, runner.NAME, runner.TOPICS, work, skip_lost=skip_lost)
+    stop = stop_on_signals()
     try:
-        consumer.run(stop_on_signals())
+        with keeping(settings, stop):
+            consumer.run(stop)
     finally:
         outbox.close()
 

@@ -31,6 +31,7 @@ from drift_aware.schema.api import Api
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
+from drift_aware.schema.notify_settings import Notify as Notify
 from drift_aware.schema.section import Section
 
 PREFIX = "DRIFT_AWARE_"
@@ -126,20 +127,6 @@ class Actions(Section):
     require_approval: bool = True
     auto_trigger: bool = True
     cooldown_hours: float = Field(168, ge=0)
-
-
-class Slack(Section):
-    """Where messages go."""
-
-    webhook_url: SecretStr | None = None
-    channel: str = "#drift-alerts"
-    mention: list[str] = Field(default_factory=list)
-
-
-class Notify(Section):
-    """Who is told."""
-
-    slack: Slack = Slack()
 
 
 # Sources keep a week in Kafka, and a new start reads it again.
