@@ -80,10 +80,10 @@ class Keeper:
         key = str(uuid5(_KEYS, named))
         before: Handle = stale.handle or {}
         try:
-            handle = (
-                channel.send(story, key) if stale.state == "quiet" else channel.update(story, key, before)
-            )
+            handle = channel.send(story, key) if first else channel.update(story, key, before)
         except (ActionFailed, Unknown) as error:
+            if first:
+                raise Busy(str(error)) from None
             # Another try would end the same, or be a second message: as it is, it has been told.
             log.error("not brought up to date", channel=channel.name, alert=story.lead, error=str(error))
             handle = before

@@ -15,6 +15,7 @@ from drift_aware.schema.errors import SettingsError
 PLAIN = """$summary
 
 $table
+
 $news
 $links
 $withheld
