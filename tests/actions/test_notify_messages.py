@@ -223,6 +223,13 @@ def test_a_receipt_is_told_with_its_numbers() -> None:
     assert told == ["tune: verified, helped: refusal_rate 12 % → 3.1 %"]
 
 
+def test_actions_of_several_segments_are_told_apart() -> None:
+    tunes = [action(), action("failed", id="t2", segment="app=b", reason="no\nkey")]
+    told = story(alerts=[alert(1), alert(2, segment="all")], actions=tunes)
+    assert told.news == ["tune of all: proposed", "tune of app=b: failed: no key"]
+    assert told.links[1:] == [("Approve: tune of all", f"{PAGE}/actions/t1")]
+
+
 def test_the_alert_on_all_traffic_stands_for_its_segments_unless_one_is_worse() -> None:
     part, whole = alert(1), alert(2, segment="all")
     assert Story("a1", [part, whole]).title == "[warning] refusal_rate in all (and 1 more alert)"

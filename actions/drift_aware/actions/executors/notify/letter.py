@@ -88,8 +88,8 @@ class Letter:
         ):
             with attempt:
                 refused = self._deliver(message)
-        handle = {"message_id": str(message["Message-ID"]), "subject": story.title}
-        return handle | ({"refused": sorted(refused)} if refused else {})
+        handle = {"message_id": str(message["Message-ID"])}
+        return {**handle, "refused": sorted(refused)} if refused else handle
 
     def compose(self, story: Story, key: str, root: Handle | None = None) -> EmailMessage:
         """The message.

@@ -115,7 +115,7 @@ class Story:
     @property
     def news(self) -> list[str]:
         """What has become of the actions, and of alerts that the table leaves out."""
-        told = [_told(action) for action in self.actions if action.status in _NEWS]
+        told = [self._told(action) for action in self.actions if action.status in _NEWS]
         if (left_out := len(self.alerts) - MAX_ROWS) > 0:
             told.append(f"{left_out} more alerts of the same drift")
         return told
@@ -138,8 +138,17 @@ class Story:
         waiting = [action for action in self.actions if action.status == "proposed"]
         return [
             ("Open the alert", f"{base}/alerts/{self.head.id}"),
-            *((f"Approve: {action.action}", f"{base}/actions/{action.id}") for action in waiting),
+            *((f"Approve: {self._name(action)}", f"{base}/actions/{action.id}") for action in waiting),
         ]
+
+    def _name(self, action: Action) -> str:
+        """What an action is called; where there are several segments, with its own."""
+        several = len({alert.segment for alert in self.alerts}) > 1
+        return one_line(f"{action.action} of {action.segment}" if several else action.action)
+
+    def _told(self, action: Action) -> str:
+        dry = " (dry run)" if action.dry_run else ""
+        return clip(one_line(f"{self._name(action)}{dry}: {_NEWS[action.status]}{_outcome(action)}"), 400)
 
     def weighty(self) -> list[object]:
         """What is worth another message where one cannot be changed: two that are equal tell the same."""
@@ -215,18 +224,16 @@ def _row(alert: Alert) -> tuple[str, ...]:
     )
 
 
-def _told(action: Action) -> str:
-    dry = " (dry run)" if action.dry_run else ""
-    words = f"{action.action}{dry}: {_NEWS[action.status]}"
+def _outcome(action: Action) -> str:
     receipt = action.receipt or {}
-    if action.status == "verified" and "verdict" in receipt:
-        words += f", {receipt['verdict']}"
-        if receipt.get("before") is not None and receipt.get("after") is not None:
-            before, after = receipt["before"], receipt["after"]
-            words += f": {action.metric} {_shown(action, before)} → {_shown(action, after)}"
-    elif action.status in ("failed", "unknown"):
-        words += f": {action.reason}"
-    return clip(one_line(words), 400)
+    if action.status in ("failed", "unknown"):
+        return f": {action.reason}"
+    if action.status != "verified" or "verdict" not in receipt:
+        return ""
+    if receipt.get("before") is None or receipt.get("after") is None:
+        return f", {receipt['verdict']}"
+    before, after = _shown(action, receipt["before"]), _shown(action, receipt["after"])
+    return f", {receipt['verdict']}: {action.metric} {before} → {after}"
 
 
 def _shown(action: Action, value: object) -> str:
