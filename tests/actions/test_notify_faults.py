@@ -133,8 +133,18 @@ def test_the_message_whose_answer_was_lost_is_found_by_its_key(listener: Listene
     assert listener.heard[0].json == {"channel": "C1", "include_all_metadata": True, "limit": 200}
 
 
-def test_a_bot_that_may_not_look_finds_nothing(listener: Listener) -> None:
-    listener.answer = lambda _: slack_says(ok=False, error="missing_scope")
+@pytest.mark.parametrize(
+    "said",
+    [
+        slack_says(ok=False, error="missing_scope"),
+        slack_says(ok=True, messages=3),
+        Reply(503),
+        Reply(body=b"?"),
+    ],
+    ids=["no right", "odd", "down", "garbage"],
+)
+def test_a_bot_that_cannot_look_finds_nothing(listener: Listener, said: Reply) -> None:
+    listener.answer = lambda _: said
     assert bot(listener).find(story(), "k1") is None
 
 

@@ -120,6 +120,12 @@ def test_a_slack_message_that_becomes_critical_calls_people_in_its_thread(listen
     assert reply.json["text"].startswith("<@U02AB> ")
 
 
+def test_a_bot_posts_anew_what_went_by_a_webhook_before(listener: Listener) -> None:
+    slack = channel(slack={"bot_token": "xoxb", "api_url": listener.url})
+    assert slack.update(story(), "k", {})["ts"] == "17.1"
+    assert [heard.path for heard in listener.heard] == ["/chat.postMessage"]
+
+
 def test_a_webhook_body_is_signed_with_the_time(listener: Listener) -> None:
     hook = channel(webhook={"url": listener.url, "secret": SECRET})
     one = story()

@@ -2,7 +2,9 @@
 
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,15 +16,18 @@ from psycopg.types.json import Jsonb
 from drift_aware.actions import ledger
 from drift_aware.actions.errors import ActionFailed
 from drift_aware.actions.executor import Job, Result
-from drift_aware.actions.executors.notify.keeping import Keeper
+from drift_aware.actions.executors.notify.keeping import Keeper, keeping
 from drift_aware.actions.executors.notify.telling import NotifyExecutor, make
 from drift_aware.actions.policy import Decision, action_id
 from drift_aware.schema.alerts import ActionKind, Alert
 from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.settings import Actions
 from drift_aware.sql import store
+from drift_aware.sql.errors import DatabaseUnreachable
 from drift_aware.sql.store import Connection
 from rig.configuration import make_settings
 from rig.listener import Heard, Listener, Reply
+from rig.services import wait_until
 from rig_events import NOON, alert
 
 HOUR_MS = 3_600_000
@@ -437,3 +442,33 @@ def test_a_channel_that_is_not_set_is_named_with_those_that_are(start_command: S
     listed = start_command("notify", **there)
     assert listed.wait() == 0
     assert listed.stdout == "ok      webhook: the webhook\n"
+
+
+def test_a_database_that_is_away_is_no_fault_of_the_channel(world: World) -> None:
+    executor = world.executor(hook=None)
+    job = world.job(alert(1))
+    nowhere = "postgresql://postgres@127.0.0.1:9/none"
+    with pytest.raises(DatabaseUnreachable):
+        executor.do("slack", replace(job, connect=lambda: store.connect(nowhere, "test")))
+    assert world.listener.heard == []
+
+
+def test_the_thread_of_act_brings_messages_up_to_date(world: World) -> None:
+    world.executor(pagerduty=None)
+    world.carry(alert(1))
+    world.becomes(alert(1, revision=2, status="resolved"))
+    with world.connect() as connection:
+        connection.execute("UPDATE notification SET next_look = now()")
+    stop = threading.Event()
+    with keeping(world.settings, stop):
+        wait_until(lambda: len(world.heard("/pager")) == 2, 30)
+    assert stop.is_set()
+    assert world.heard("/pager")[-1]["event_action"] == "resolve"
+
+
+def test_in_a_dry_run_no_thread_is_started(world: World) -> None:
+    world.executor(pagerduty=None)
+    before = threading.active_count()
+    dry = world.settings.model_copy(update={"actions": Actions(dry_run=True)})
+    with keeping(dry, threading.Event()):
+        assert threading.active_count() == before

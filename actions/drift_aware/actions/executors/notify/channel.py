@@ -13,9 +13,9 @@ Handle = Mapping[str, Any]
 class Channel(Protocol):
     """One way by which people are told.
 
-    ``send`` and ``update`` raise ``ActionFailed`` where trying again cannot help, ``Unreachable`` where it
-    can, and ``Unknown`` if the message may have gone out and a second one would show. None of these texts
-    holds an address or a key.
+    ``send`` and ``update`` raise ``ActionFailed`` where trying again cannot help, ``Busy`` where it can, and
+    ``Unknown`` if the message may have gone out and a second one would show. None of these texts holds an
+    address or a key.
 
     Attributes:
         name: as in the settings; also the name of the executor's step.

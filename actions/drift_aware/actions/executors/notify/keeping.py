@@ -129,3 +129,7 @@ def _run(keeper: Keeper, settings: Settings, stop: threading.Event) -> None:
         except (Unreachable, psycopg.Error) as error:
             log.warning("messages are brought up to date later", cause=type(error).__name__)
             stop.wait(LOOK_SECONDS)
+        except Exception as error:  # noqa: BLE001 - one message must not keep the others from being told
+            # The claim holds for two minutes, so the others come first.
+            log.error("a mistake in bringing a message up to date", error=type(error).__name__)
+            stop.wait(LOOK_SECONDS)

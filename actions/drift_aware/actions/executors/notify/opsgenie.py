@@ -67,7 +67,7 @@ class Opsgenie:
         """Close the alert, or add a note, and its priority if that has changed."""
         del key
         note = clip("\n".join([story.title, story.summary, *story.news]), _NOTE_CHARACTERS)
-        at = f"/{quote(str(handle['alias']), safe='')}"
+        at = f"/{quote(story.lead, safe='')}"
         if story.over:
             self._call(f"{at}/close", {"note": note, "source": "Drift-Aware"})
             return handle

@@ -16,7 +16,6 @@ from drift_aware.actions.executors.notify.channel import Handle
 from drift_aware.actions.executors.notify.story import HEADINGS, Story, clip
 from drift_aware.actions.executors.notify.wire import Busy, Wire
 from drift_aware.schema.alerts import Severity
-from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.notify_settings import Notify, Slack
 
 COLOURS: Mapping[Severity, str] = {"info": "#439FE0", "warning": "#DAA038", "critical": "#A30200"}
@@ -163,7 +162,7 @@ class SlackBot:
         question = {"channel": self._channel, "include_all_metadata": True, "limit": 200}
         try:
             answer = self._call("conversations.history", question, repeatable=True)
-        except (ActionFailed, Unreachable):
+        except (ActionFailed, Unknown, Busy):
             return None
         messages = answer.get("messages")
         for message in messages if isinstance(messages, list) else []:
@@ -173,7 +172,8 @@ class SlackBot:
 
     def update(self, story: Story, key: str, handle: Handle) -> Handle:
         """Edit the message, and call people in its thread when it has become critical."""
-        del key
+        if "ts" not in handle:
+            return self.send(story, key)  # the first one went by a webhook
         place = {"channel": handle["channel"], "ts": handle["ts"]}
         self._call("chat.update", place | self._text.message(story), repeatable=True)
         worse = story.severity == "critical" and not story.over and handle.get("severity") != "critical"

@@ -17,6 +17,7 @@ from drift_aware.actions.executors.notify.channel import Channel
 from drift_aware.actions.executors.notify.channels import configured
 from drift_aware.actions.executors.notify.sent import Place
 from drift_aware.actions.executors.notify.story import SEVERITIES, Story
+from drift_aware.actions.executors.notify.wire import Busy
 from drift_aware.schema.alerts import ActionKind, Alert, Effect
 from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.notify_settings import Notify
@@ -66,7 +67,7 @@ class NotifyExecutor:
             return self._rest(job)
         try:
             return self._tell(self._channels[step], job)
-        except (ActionFailed, Unknown, Unreachable) as error:
+        except (ActionFailed, Unknown, Busy) as error:
             log.warning("not told", channel=step, alert=job.alert.id, error=str(error))
             return {"failed": str(error)}
 
@@ -97,7 +98,7 @@ class NotifyExecutor:
             channel = self._channels[name]
             try:
                 told[name] = dict(self._find(channel, job) or self._tell(channel, job))
-            except Unreachable as error:
+            except Busy as error:
                 (down if self._is_early(channel, job) else wrong).append(str(error))
             except ActionFailed as error:
                 wrong.append(str(error))
