@@ -13,11 +13,13 @@ ROOT = Path(__file__).parents[1]
 EXTRAS = [
     "faust",
     "fastapi",
+    "httpx2",
     "numpy",
     "prometheus_client",
     "psycopg",
     "pydantic",
     "river",
+    "stamina",
     "structlog",
     "typer",
     "uvicorn",

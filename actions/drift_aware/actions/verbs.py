@@ -10,6 +10,7 @@ import psycopg
 import typer
 
 from drift_aware.actions import answers, ledger, runner
+from drift_aware.actions.executors.notify.keeping import keeping
 from drift_aware.actions.foreground import carrier, record, roll_back
 from drift_aware.actions.installed import installed
 from drift_aware.actions.lanes import lanes
@@ -50,7 +51,7 @@ def act(config: ConfigOption = None, skip_lost: SkipLostOption = False) -> None:
     consumer = ExactlyOnceConsumer(settings, runner.NAME, runner.TOPICS, work, skip_lost=skip_lost)
     stop = stop_on_signals()
     try:
-        with lanes(settings, executors, stop) as ended:
+        with keeping(settings, stop), lanes(settings, executors, stop) as ended:
             consumer.run(stop)
     finally:
         outbox.close()

@@ -38,5 +38,6 @@ def configure(level: str = "INFO") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Left at the root's level they cost the worker a fifth of its speed.
-    for noisy in ("aiokafka", "faust", "mode", "asyncio"):
+    # httpx2 logs every address, and that of a webhook is its secret.
+    for noisy in ("aiokafka", "faust", "mode", "asyncio", "httpx2", "httpcore2"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

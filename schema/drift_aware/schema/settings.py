@@ -32,6 +32,7 @@ from drift_aware.schema.api import Api
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
+from drift_aware.schema.notify_settings import Notify as Notify
 from drift_aware.schema.section import Section
 
 PREFIX = "DRIFT_AWARE_"
@@ -118,20 +119,6 @@ class Limits(Section):
     psi: float = Field(0.2, gt=0)
     min_samples: int = Field(100, ge=1)
     confirm: bool = True
-
-
-class Slack(Section):
-    """Where messages go."""
-
-    webhook_url: SecretStr | None = None
-    channel: str = "#drift-alerts"
-    mention: list[str] = Field(default_factory=list)
-
-
-class Notify(Section):
-    """Who is told."""
-
-    slack: Slack = Slack()
 
 
 # Sources keep a week in Kafka, and a new start reads it again.

@@ -732,3 +732,112 @@ SELECT
 FROM counted
 FULL JOIN alerted USING (segment)
 ORDER BY segment
+
+-- name: lock_notifications
+-- One at a time decides which message of a channel an alert is part of.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware notify ' || %(channel)s, 0))
+
+-- name: join_notification
+-- An alert becomes part of the message about its drift that another has begun, else the lead of its own.
+INSERT INTO notification (alert_id, channel, family, ts, lead)
+SELECT %(alert_id)s, %(channel)s, %(family)s, %(ts)s, coalesce(
+    (
+        SELECT other.alert_id FROM notification AS other
+        WHERE other.channel = %(channel)s AND other.family = %(family)s AND other.lead = other.alert_id
+            AND other.state IN ('waiting', 'quiet', 'sent')
+            AND abs(extract(epoch FROM other.ts - %(ts)s)) <= %(seconds)s
+        ORDER BY other.created_at, other.alert_id
+        LIMIT 1
+    ),
+    %(alert_id)s
+)
+ON CONFLICT (alert_id, channel) DO NOTHING
+
+-- name: find_notification
+-- Where an alert stands on a channel, and how long that has been so.
+SELECT lead, state, handle, extract(epoch FROM now() - created_at)::float8 AS age_seconds, now() AS looked_at
+FROM notification
+WHERE alert_id = %(alert_id)s AND channel = %(channel)s
+
+-- name: alerts_to_notify
+-- Alerts about to be told, or told just now, of about the same time as another.
+SELECT alert
+FROM action_log
+WHERE action = 'notify' AND status IN ('proposed', 'approved', 'running') AND alert_id <> %(alert_id)s
+    AND ts BETWEEN %(ts)s - make_interval(secs => %(seconds)s) AND %(ts)s + make_interval(secs => %(seconds)s)
+ORDER BY created_at, id
+LIMIT 100
+
+-- name: notified_alerts
+-- The alerts of one message, each at the latest revision that is known.
+SELECT CASE WHEN event.revision >= (action_log.alert ->> 'revision')::bigint THEN event.alert ELSE action_log.alert END
+FROM notification
+JOIN action_log ON action_log.alert_id = notification.alert_id AND action_log.action = 'notify'
+LEFT JOIN drift_events AS event ON event.id = notification.alert_id
+WHERE notification.lead = %(lead)s AND notification.channel = %(channel)s
+ORDER BY notification.created_at, notification.alert_id
+
+-- name: count_posts
+-- How many messages a channel has had in the last hour.
+SELECT count(*) FROM notification_post WHERE channel = %(channel)s AND posted_at > now() - interval '1 hour'
+
+-- name: note_post
+-- A message has gone out; those of yesterday are forgotten.
+WITH gone AS (DELETE FROM notification_post WHERE posted_at < now() - interval '1 day')
+INSERT INTO notification_post (channel) VALUES (%(channel)s)
+
+-- name: told_notification
+-- What was told last, and how to find the message.
+UPDATE notification SET
+    state = %(state)s, handle = %(handle)s, told = %(told)s, failures = 0,
+    looked_at = %(looked_at)s, next_look = now() + interval '5 seconds'
+WHERE alert_id = %(alert_id)s AND channel = %(channel)s
+
+-- name: set_notification
+-- Why nothing was sent.
+UPDATE notification SET state = %(state)s WHERE alert_id = %(alert_id)s AND channel = %(channel)s
+
+-- name: withheld_notifications
+-- What the limit of a channel has kept back and nobody was told of.
+SELECT notification.alert_id, action_log.alert ->> 'summary'
+FROM notification
+JOIN action_log ON action_log.alert_id = notification.alert_id AND action_log.action = 'notify'
+WHERE notification.channel = %(channel)s AND notification.state = 'withheld'
+ORDER BY notification.created_at, notification.alert_id
+
+-- name: withheld_told
+-- They have been named in a message.
+UPDATE notification SET state = 'over'
+WHERE channel = %(channel)s AND alert_id = ANY (%(alert_ids)s) AND state = 'withheld'
+
+-- name: claim_notification
+-- A message of which something may have changed since it was looked at, for two minutes nobody else's. A change
+-- can become visible after its time: a minute is looked at twice.
+WITH next AS (
+    SELECT lead.alert_id, lead.channel
+    FROM notification AS lead
+    WHERE lead.lead = lead.alert_id AND lead.channel = ANY (%(channels)s) AND lead.state IN ('quiet', 'sent')
+        AND lead.next_look <= now() AND lead.created_at > now() - make_interval(days => %(days)s)
+        AND EXISTS (
+            SELECT FROM notification AS member
+            LEFT JOIN drift_events AS event ON event.id = member.alert_id
+            LEFT JOIN action_log ON action_log.alert_id = member.alert_id AND action_log.action <> 'notify'
+            WHERE member.lead = lead.alert_id AND member.channel = lead.channel
+                AND greatest(member.created_at, event.updated_at, action_log.updated_at)
+                    > lead.looked_at - interval '1 minute'
+        )
+    ORDER BY lead.next_look
+    LIMIT 1
+    FOR UPDATE OF lead SKIP LOCKED
+)
+UPDATE notification SET next_look = now() + interval '2 minutes'
+FROM next
+WHERE notification.alert_id = next.alert_id AND notification.channel = next.channel
+RETURNING notification.alert_id, notification.channel, state, handle, told, failures, now() AS claimed_at
+
+-- name: put_off_notification
+-- Nothing to tell, or no way to do it now.
+UPDATE notification SET
+    failures = %(failures)s, next_look = now() + make_interval(secs => %(seconds)s),
+    looked_at = CASE WHEN %(failures)s = 0 THEN %(looked_at)s ELSE looked_at END
+WHERE alert_id = %(alert_id)s AND channel = %(channel)s
