@@ -18,6 +18,7 @@ TABLES = {
     "drift_metrics",
     "pane_totals",
     "documents",
+    "document_index",
     "action_log",
     "kafka_offset",
     "retention",

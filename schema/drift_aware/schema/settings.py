@@ -31,6 +31,7 @@ from drift_aware.schema.api import Api
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
+from drift_aware.schema.reindexing import Reindex
 from drift_aware.schema.section import Section
 
 PREFIX = "DRIFT_AWARE_"
@@ -126,6 +127,7 @@ class Actions(Section):
     require_approval: bool = True
     auto_trigger: bool = True
     cooldown_hours: float = Field(168, ge=0)
+    reindex: Reindex | None = None
 
 
 class Slack(Section):
