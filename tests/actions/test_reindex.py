@@ -1,9 +1,11 @@
 """The executor ``reindex`` on a real Postgres, with an embedding endpoint that has faults."""
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +16,17 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
 from drift_aware.actions.errors import ActionFailed, OverBudget
-from drift_aware.actions.executor import Job
 from drift_aware.actions.executors import reindex
 from drift_aware.actions.executors.reindex import ReindexExecutor
-from drift_aware.schema.alerts import Action
 from drift_aware.schema.errors import SettingsError, Unreachable
-from drift_aware.schema.settings import Settings
 from drift_aware.sql import store
 from drift_aware.sql.store import Connection
 from rig.brokers import Broker
 from rig.configuration import make_settings
-from rig.embeddings import KEY, Endpoint, broken, busy, cut_off, garbage, says
+from rig.embeddings import KEY, Asked, Endpoint, broken, busy, cut_off, garbage, says
 from rig.records import records
+from rig.reindexing import ATTEMPTS, DIM, MODEL, Bench, texts
 from rig_events import alert
-
-MODEL, DIM = "test-embedding", 32
-ATTEMPTS = 4
 
 
 @pytest.fixture(autouse=True)
@@ -45,111 +42,9 @@ def endpoint() -> Iterator[Endpoint]:
         yield server
 
 
-@dataclass
-class Bench:
-    """A collection, a source, and what a reindex needs."""
-
-    url: str
-    endpoint: Endpoint
-    file: Path
-    bootstrap: str | None = None
-    booked: list[float] = field(default_factory=list)
-    reserved: list[float] = field(default_factory=list)
-    budget: float = float("inf")
-
-    def write(self, *texts: str, prefix: str = "doc") -> None:
-        """Let the source have these texts."""
-        rows = [{"id": f"{prefix}-{n}", "text": text, "lang": "en"} for n, text in enumerate(texts)]
-        self.file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-    def settings(self, **changes: Any) -> Settings:
-        embedding = {
-            "kind": "endpoint",
-            "base_url": self.endpoint.url,
-            "model": MODEL,
-            "dimensions": DIM,
-            "api_key": KEY,
-            "batch_texts": 10,
-            "timeout_seconds": 2,
-            "attempts": ATTEMPTS,
-        } | changes.pop("embedding", {})
-        section = {
-            "source": {"kind": "jsonl", "path": str(self.file)},
-            "embedding": embedding,
-            "prices_usd": {MODEL: 1000.0, "other": 0.0},
-            "max_gone": 1.0,
-            "swap_attempts": ATTEMPTS,
-        } | changes
-        return make_settings(self.bootstrap, self.url, actions={"reindex": section})
-
-    def executor(self, **changes: Any) -> ReindexExecutor:
-        made = reindex.make(self.settings(**changes))
-        assert made is not None
-        return made
-
-    def job(self, name: str = "a1", **results: Any) -> Job:
-        action = Action(
-            id=name,
-            revision=1,
-            action="reindex",
-            status="running",
-            alert_id="alert",
-            segment="all",
-            metric="embedding_cosine",
-            severity="warning",
-            ts=0,
-            dry_run=False,
-            reason="test",
-        )
-        return Job(
-            action=action,
-            alert=alert(1),
-            results=results,
-            connect=lambda: store.connect(self.url, "test"),
-            spend=self._spend,
-            spent=lambda usd, _: self.booked.append(usd),
-            progress=lambda done, of: None,
-        )
-
-    def _spend(self, usd: float, what: str) -> None:
-        if sum(self.booked) + usd > self.budget:
-            raise OverBudget("the day's budget is spent")
-        self.reserved.append(usd)
-
-    def run(self, name: str = "a1", until: str = "publish", **changes: Any) -> dict[str, Any]:
-        """Do all steps, as the engine would; what they gave."""
-        executor, results = self.executor(**changes), {}
-        for step in executor.steps:
-            results[step] = executor.do(step, self.job(name, **results))
-            if step == until:
-                break
-        return results
-
-    def live(self) -> dict[str, str]:
-        """Ids and texts of what the application sees, all with a vector."""
-        return dict(self.rows("SELECT id, content FROM documents WHERE embedding IS NOT NULL"))
-
-    def tables(self) -> set[str]:
-        return {
-            name
-            for (name,) in self.rows(
-                "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE 'documents%'"
-            )
-        }
-
-    def rows(self, statement: Any) -> list[Any]:
-        with store.connect(self.url, "test") as connection:
-            cursor = connection.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-
-
 @pytest.fixture
 def bench(database_url: str, endpoint: Endpoint, tmp_path: Path) -> Bench:
     return Bench(database_url, endpoint, tmp_path / "documents.jsonl")
-
-
-def texts(count: int, word: str = "topic") -> list[str]:
-    return [f"{word}{n % 7} text number {n}" for n in range(count)]
 
 
 def test_a_first_reindex_puts_every_document_in_with_its_vector(bench: Bench) -> None:
@@ -196,8 +91,10 @@ def test_another_model_embeds_everything_again(bench: Bench) -> None:
 def test_what_is_gone_from_the_source_is_gone_and_what_others_put_in_stays(bench: Bench) -> None:
     bench.write(*texts(20))
     bench.run()
-    theirs = "INSERT INTO documents (id, source, content, content_hash) VALUES ('theirs', 'wiki', 'of others', 'x')"
-    bench.rows(theirs)
+    bench.rows(
+        "INSERT INTO documents (id, source, content, content_hash)"
+        " VALUES ('theirs', 'wiki', 'of others', 'x')"
+    )
     bench.write(*texts(15))
     assert bench.run("a2")["read"]["gone"] == 5
     assert set(bench.live()) == {"theirs", *(f"doc-{n}" for n in range(15))}
@@ -208,8 +105,8 @@ def test_what_others_write_while_it_runs_comes_along(bench: Bench) -> None:
     bench.run()
     bench.run("a2", until="check")
     bench.rows(
-        "INSERT INTO documents SELECT 'late', 'wiki', 'late', metadata, embedding, embedding_model, 'x', now()"
-        " FROM documents LIMIT 1"
+        "INSERT INTO documents SELECT 'late', 'wiki', 'late', metadata, embedding, embedding_model, 'x',"
+        " now() FROM documents LIMIT 1"
     )
     bench.executor().do("swap", bench.job("a2"))
     assert "late" in bench.live()
@@ -329,6 +226,49 @@ def test_after_a_crash_no_text_is_embedded_twice(bench: Bench) -> None:
     assert set(bench.endpoint.embedded.values()) == {1}
 
 
+def start(bench: Bench, state: Path, die_at: str = "") -> subprocess.Popen[bytes]:
+    """Carry the action out in a process of its own, which remembers in ``state`` where it was."""
+    given = {"url": bench.url, "endpoint": bench.endpoint.url, "file": str(bench.file)}
+    said = json.dumps(given | {"state": str(state), "die_at": die_at})
+    command = [sys.executable, "-m", "rig.reindex_process", said]
+    return subprocess.Popen(command, cwd=Path(__file__).parents[1])
+
+
+@pytest.mark.parametrize("step", ReindexExecutor.steps)
+def test_a_process_killed_after_a_step_leaves_nothing_to_be_done_twice(
+    bench: Bench, tmp_path: Path, step: str
+) -> None:
+    bench.write(*texts(30))
+    assert start(bench, tmp_path / "state", die_at=step).wait(60) == -signal.SIGKILL
+    assert start(bench, tmp_path / "state").wait(60) == 0
+    assert len(bench.live()) == 30
+    assert set(bench.endpoint.embedded.values()) == {1}
+    assert bench.tables() == {"documents", "documents_1"}
+
+
+def test_a_process_killed_between_two_batches_pays_for_the_rest_only(bench: Bench, tmp_path: Path) -> None:
+    bench.write(*texts(60))
+
+    reached, killed = threading.Event(), threading.Event()
+
+    def hold(asked: Asked) -> None:
+        reached.set()
+        killed.wait(60)
+        asked.close_connection = True
+
+    bench.endpoint.fail_with(None, None, None, hold)
+    process = start(bench, tmp_path / "state")
+    assert reached.wait(60)
+    process.kill()
+    process.wait(60)
+    killed.set()
+    assert bench.live() == {}
+    assert start(bench, tmp_path / "state").wait(60) == 0
+    assert len(bench.live()) == 60
+    assert set(bench.endpoint.embedded.values()) == {1}
+    assert len(bench.endpoint.bodies) == 7
+
+
 def test_what_a_failed_action_has_paid_for_the_next_one_finds(bench: Bench) -> None:
     bench.write(*texts(60))
     # Ten texts cost 0.1 USD.
@@ -345,7 +285,8 @@ def test_what_a_failed_action_has_paid_for_the_next_one_finds(bench: Bench) -> N
 
 def test_every_step_may_be_done_again(bench: Bench) -> None:
     bench.write(*texts(30))
-    executor, results = bench.executor(), {}
+    executor = bench.executor()
+    results: dict[str, Any] = {}
     for step in executor.steps:
         assert step == "read" or executor.find(step, bench.job(**results)) is None
         results[step] = executor.do(step, bench.job(**results))
@@ -455,8 +396,8 @@ def test_questions_of_the_record_measure_the_recall_where_they_fit(bench: Bench)
 def ask(connection: Connection, count: int, model: str) -> None:
     for n in range(count):
         connection.execute(
-            "INSERT INTO embeddings_log (ts, id, kind, model, dim, dtype, embedding, src_partition, src_offset,"
-            " src_index) VALUES (now(), %s, 'query', %s, %s, 'float16', %s, 0, %s, 0)",
+            "INSERT INTO embeddings_log (ts, id, kind, model, dim, dtype, embedding, src_partition,"
+            " src_offset, src_index) VALUES (now(), %s, 'query', %s, %s, 'float16', %s, 0, %s, 0)",
             [str(n), model, DIM, HalfVector([float(n + 1), *([1.0] * (DIM - 1))]), n],
         )
 

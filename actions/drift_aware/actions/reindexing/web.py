@@ -1,5 +1,6 @@
 """Calls over HTTP, tried again where that may help."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -91,7 +92,7 @@ def asked_pause(header: str | None, now: Callable[[], datetime] = lambda: dateti
             seconds = (parsedate_to_datetime(header) - now()).total_seconds()
         except (TypeError, ValueError):
             return None
-    return min(max(0.0, seconds), _LONGEST_WAIT_SECONDS)
+    return min(max(0.0, seconds), _LONGEST_WAIT_SECONDS) if math.isfinite(seconds) else None
 
 
 def _pause(error: Exception) -> bool | float:
