@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -35,6 +36,7 @@ from rig.reindexing import Bench
 
 DIM = 384
 _QUESTIONS = 500
+_CHANGED = " (changed)"
 _NEAREST = "SELECT id FROM documents ORDER BY embedding <=> %s LIMIT 10"
 
 
@@ -56,21 +58,32 @@ def main() -> None:
     asked = data.vectors[-_QUESTIONS:]
 
     def vector(text: str) -> list[float]:
-        return [float(each) for each in vectors[text.removesuffix(" please")]]
+        return [float(each) for each in vectors[text.removesuffix(_CHANGED)]]
 
     with (
         tempfile.TemporaryDirectory() as folder,
         Endpoint(DIM, vector) as endpoint,
-        _postgres(Path(folder)) as url,
+        _postgres() as url,
     ):
         bench = Bench(url, endpoint, Path(folder) / "documents.jsonl")
         lines = []
         for number in range(arguments.rounds):
-            changed = [text + " please" if number and n % 10 == number else text for n, text in enumerate(texts)]
+            changed = [
+                text + _CHANGED if number and n % 10 == number else text for n, text in enumerate(texts)
+            ]
             bench.write(*changed)
             readers = 0 if number == 0 else arguments.readers
             lines.append([str(number + 1), *_round(bench, f"round-{number}", asked, readers)])
-    heads = ["round", "texts", "embedded", "s by step", "recall@10", "ef_search", "searches", "errors or empty"]
+    heads = [
+        "round",
+        "texts",
+        "embedded",
+        "s by step",
+        "recall@10",
+        "ef_search",
+        "searches",
+        "errors or empty",
+    ]
     print(table([*heads, "p50 ms", "p99 ms", "max ms"], lines))
 
 
@@ -81,11 +94,12 @@ def _round(bench: Bench, name: str, asked: np.ndarray, readers: int) -> list[str
         "prices_usd": {MODEL: 0.02},
     }
     with _readers(bench.url, asked, readers) as reading:
-        results, seconds = {}, []
+        results: dict[str, Any] = {}
+        seconds = []
         executor = bench.executor(**settings)
         for step in executor.steps:
             begun = time.perf_counter()
-            results[step] = executor.do(step, bench.job(name, **results))  # type: ignore[arg-type]
+            results[step] = executor.do(step, bench.job(name, **results))
             seconds.append(f"{step} {time.perf_counter() - begun:.1f}")
     check = results["check"]
     times = np.percentile(reading.answers_ms, [50, 99, 100]) if reading.answers_ms else [float("nan")] * 3
@@ -140,8 +154,8 @@ def _search(connection: store.Connection, vector: HalfVector, reading: Reading) 
 
 
 @contextmanager
-def _postgres(folder: Path) -> Iterator[str]:
-    server = EmbeddedPostgres(folder / "postgres")
+def _postgres() -> Iterator[str]:
+    server = EmbeddedPostgres()
     server.start()
     try:
         with store.connect(server.url, "benchmark") as connection:

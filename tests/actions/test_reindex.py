@@ -189,6 +189,9 @@ def test_undo_puts_the_table_before_back_and_may_be_called_again(bench: Bench) -
     executor = bench.executor()
     with pytest.raises(ActionFailed, match="a later reindex"):
         executor.undo(bench.job("a1"))
+    assert executor.find("swap", bench.job("a1")) is not None
+    with pytest.raises(ActionFailed, match="a later reindex"):
+        executor.do("swap", bench.job("a1"))
     assert "what it was before" in executor.undo(bench.job("a2"))
     assert bench.live() == before
     assert executor.undo(bench.job("a2")) == "there is nothing to take back"

@@ -567,7 +567,8 @@ SELECT n, status, previous, counts, recall, ef_search, created_at FROM document_
 
 -- name: create_collection
 -- All that the live table has, but no rows; what an index on vectors would cost is not paid while they come.
-CREATE TABLE {table} (LIKE documents INCLUDING ALL)
+CREATE TABLE {table} (LIKE documents INCLUDING ALL);
+COMMENT ON TABLE {table} IS 'A collection that an application retrieves from; document_index says which is live.'
 
 -- name: vector_indexes
 -- The indexes on a table's vectors.

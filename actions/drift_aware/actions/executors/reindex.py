@@ -102,7 +102,7 @@ class ReindexExecutor:
             index = collection.find(connection, job.action.id)
         if step == READ and index is not None:
             return index.counts
-        if step == SWAP and index is not None and index.status == "live":
+        if step == SWAP and index is not None and index.status in ("live", "kept", "undone"):
             return _swapped(index)
         return None
 

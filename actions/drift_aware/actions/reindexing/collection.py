@@ -263,6 +263,8 @@ class Swapping:
                 assert index is not None
                 if index.status == "live":
                     return
+                if index.status != "building":
+                    raise ActionFailed("a later reindex has taken its place")
                 carry(connection, index.table, kind, index.created_at)
                 _exchange(connection, live, "kept", index.n, previous=live)
 

@@ -74,7 +74,7 @@ def of_row(row: object, id_field: str, text_field: str, where: str) -> Document:
         shown = str(name)[:_SHOWN_CHARACTERS]
         raise ActionFailed(f"{where}, document {shown}, has no text: `{text_field}` has to be one")
     rest = {key: value for key, value in row.items() if key not in (id_field, text_field)}
-    return storable(Document(str(name), text, msgspec.to_builtins(rest, str_keys=True)))
+    return Document(str(name), text, msgspec.to_builtins(rest, str_keys=True))
 
 
 def storable(document: Document) -> Document:
@@ -128,7 +128,7 @@ def batches(texts: Sequence[str], most_texts: int, most_tokens: int) -> Iterator
 
 
 class Counted(Iterable[Document]):
-    """Documents that have a text, counted as they pass; ``empty`` says how many had none."""
+    """Documents that have a text, as they are stored; ``empty`` counts those that have none."""
 
     def __init__(self, documents: Iterable[Document], progress: Callable[[int, int | None], None]) -> None:
         self._documents = documents
@@ -143,11 +143,11 @@ class Counted(Iterable[Document]):
                 continue
             passed += 1
             self._progress(passed, None)
-            yield each
+            yield storable(each)
 
 
 def portions(documents: Iterable[Document], most: int) -> Iterator[list[Document]]:
-    """Documents that have a text, so many at a time."""
-    with_text = (each for each in documents if each.text.strip())
+    """Documents that have a text, as they are stored, so many at a time."""
+    with_text = (storable(each) for each in documents if each.text.strip())
     while held := list(islice(with_text, most)):
         yield held

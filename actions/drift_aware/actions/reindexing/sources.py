@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from drift_aware.actions.errors import ActionFailed
-from drift_aware.actions.reindexing.documents import Document, Source, of_row, storable
+from drift_aware.actions.reindexing.documents import Document, Source, of_row
 from drift_aware.actions.reindexing.pages import Pages
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.reindexing import (
@@ -46,7 +46,7 @@ class Folder:
         found = {file for pattern in self._settings.patterns for file in root.glob(pattern) if file.is_file()}
         for file in sorted(found):
             name = file.relative_to(root).as_posix()
-            yield storable(Document(name, _read(file), {"path": name}))
+            yield Document(name, _read(file), {"path": name})
 
 
 class Jsonl:
