@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
@@ -48,77 +49,87 @@ class Reading:
     troubles: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Round:
+    """One reindex: seconds by step, what was found, and what readers saw meanwhile."""
+
+    documents: int
+    embedded: int
+    seconds: dict[str, float]
+    recall: float
+    ef_search: int
+    reading: Reading
+
+    def cells(self) -> list[str]:
+        """As a line of the table."""
+        answers = self.reading.answers_ms
+        times = [f"{each:.1f}" for each in np.percentile(answers, [50, 99, 100])] if answers else ["-"] * 3
+        return [
+            f"{self.documents:,}",
+            f"{self.embedded:,}",
+            ", ".join(f"{step} {seconds:.1f}" for step, seconds in self.seconds.items()),
+            f"{self.recall:.4f}",
+            str(self.ef_search),
+            f"{len(answers):,}",
+            str(len(self.reading.troubles)),
+            *times,
+        ]
+
+
 def main() -> None:
-    """Print the tables."""
+    """Print the table."""
     arguments = _arguments()
+    found = measure(arguments.texts, arguments.readers, arguments.rounds)
+    heads = ["texts", "embedded", "s by step", "recall@10", "ef_search", "searches", "errors or empty"]
+    print(table([*heads, "p50 ms", "p99 ms", "max ms"], [each.cells() for each in found]))
+    for trouble in [trouble for each in found for trouble in each.reading.troubles][:5]:
+        print(trouble, file=sys.stderr)
+
+
+def measure(count: int, readers: int, rounds: int) -> list[Round]:
+    """Reindex ``count`` texts so many times; nobody reads in the first round, when there is nothing yet."""
     data = clinc()
-    texts = list(dict.fromkeys(data.texts))[: arguments.texts]
-    # The same text may stand there twice, with the same vector.
+    texts = list(dict.fromkeys(data.texts))[:count]
     vectors = dict(zip(data.texts, data.vectors, strict=True))
-    asked = data.vectors[-_QUESTIONS:]
 
     def vector(text: str) -> list[float]:
         return [float(each) for each in vectors[text.removesuffix(_CHANGED)]]
 
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Endpoint(DIM, vector) as endpoint,
-        _postgres() as url,
-    ):
+    found = []
+    with tempfile.TemporaryDirectory() as folder, Endpoint(DIM, vector) as endpoint, _postgres() as url:
         bench = Bench(url, endpoint, Path(folder) / "documents.jsonl")
-        lines = []
-        for number in range(arguments.rounds):
-            changed = [
-                text + _CHANGED if number and n % 10 == number else text for n, text in enumerate(texts)
-            ]
-            bench.write(*changed)
-            readers = 0 if number == 0 else arguments.readers
-            lines.append([str(number + 1), *_round(bench, f"round-{number}", asked, readers)])
-    heads = [
-        "round",
-        "texts",
-        "embedded",
-        "s by step",
-        "recall@10",
-        "ef_search",
-        "searches",
-        "errors or empty",
-    ]
-    print(table([*heads, "p50 ms", "p99 ms", "max ms"], lines))
+        for number in range(rounds):
+            changed = range(number, len(texts), 10) if number else range(0)
+            bench.write(*[text + _CHANGED if n in changed else text for n, text in enumerate(texts)])
+            with _readers(url, data.vectors[-_QUESTIONS:], readers if number else 0) as reading:
+                found.append(_reindex(bench, f"round-{number}", reading))
+    return found
 
 
-def _round(bench: Bench, name: str, asked: np.ndarray, readers: int) -> list[str]:
+def _reindex(bench: Bench, name: str, reading: Reading) -> Round:
     before = sum(bench.endpoint.embedded.values())
-    settings = {
-        "embedding": {"model": MODEL, "dimensions": DIM, "batch_texts": 256, "timeout_seconds": 60},
-        "prices_usd": {MODEL: 0.02},
-    }
-    with _readers(bench.url, asked, readers) as reading:
-        results: dict[str, Any] = {}
-        seconds = []
-        executor = bench.executor(**settings)
-        for step in executor.steps:
-            begun = time.perf_counter()
-            results[step] = executor.do(step, bench.job(name, **results))
-            seconds.append(f"{step} {time.perf_counter() - begun:.1f}")
-    check = results["check"]
-    times = np.percentile(reading.answers_ms, [50, 99, 100]) if reading.answers_ms else [float("nan")] * 3
-    for trouble in reading.troubles[:3]:
-        print(trouble, file=sys.stderr)
-    return [
-        f"{results['read']['documents']:,}",
-        f"{sum(bench.endpoint.embedded.values()) - before:,}",
-        ", ".join(seconds),
-        f"{check['recall']:.4f}",
-        str(check["ef_search"]),
-        f"{len(reading.answers_ms):,}",
-        str(len(reading.troubles)),
-        *(f"{each:.1f}" for each in times),
-    ]
+    executor = bench.executor(
+        embedding={"model": MODEL, "dimensions": DIM, "batch_texts": 256, "timeout_seconds": 60},
+        prices_usd={MODEL: 0.02},
+    )
+    results: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    for step in executor.steps:
+        begun = time.perf_counter()
+        results[step] = executor.do(step, bench.job(name, **results))
+        seconds[step] = time.perf_counter() - begun
+    return Round(
+        documents=results["read"]["documents"],
+        embedded=sum(bench.endpoint.embedded.values()) - before,
+        seconds=seconds,
+        recall=results["check"]["recall"],
+        ef_search=results["check"]["ef_search"],
+        reading=reading,
+    )
 
 
 @contextmanager
-def _readers(url: str, asked: np.ndarray, count: int) -> Iterator[Reading]:
+def _readers(url: str, asked: NDArray[np.float16], count: int) -> Iterator[Reading]:
     """Search until the block ends."""
     reading, stop = Reading(), threading.Event()
 
