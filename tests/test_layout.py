@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "producers": {"schema"},
     "streams": {"schema"},
     "sql": {"schema"},
-    "actions": {"schema", "sql"},
+    "actions": {"schema", "sql", "producers"},
     "dashboards": {"schema", "producers", "streams", "sql", "actions"},
 }
 # Role to the libraries that belong to another.

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, model_validator
 
 from drift_aware.schema.alerts import ActionKind, AlertKind, Severity
+from drift_aware.schema.reindexing import Reindex
 from drift_aware.schema.section import Section
 
 Hours = Annotated[float, Field(ge=0, le=24 * 365 * 10)]
@@ -104,4 +105,5 @@ class Actions(Section):
     rules: list[Rule] = Field(default_factory=list)
     executors: dict[ActionKind, str] = Field(default_factory=dict)
     command: Command | None = None
+    reindex: Reindex | None = None
     lease_seconds: float = Field(60, ge=1)

@@ -841,3 +841,205 @@ UPDATE notification SET
     failures = %(failures)s, next_look = now() + make_interval(secs => %(seconds)s),
     looked_at = CASE WHEN %(failures)s = 0 THEN %(looked_at)s ELSE looked_at END
 WHERE alert_id = %(alert_id)s AND channel = %(channel)s
+
+-- name: read_only
+-- For a statement that is not ours.
+SET TRANSACTION READ ONLY
+
+-- name: set_local
+-- A setting of the server until this transaction ends.
+SELECT set_config(%(name)s, %(value)s, true)
+
+-- name: begin_index
+-- A number for the table that is to be the collection.
+INSERT INTO document_index (action_id, status, embedding_model, dim)
+VALUES (%(action_id)s, 'building', %(model)s, %(dim)s)
+RETURNING n
+
+-- name: find_index
+-- The table of an action.
+SELECT n, status, previous, counts, recall, ef_search, created_at FROM document_index WHERE action_id = %(action_id)s
+
+-- name: create_collection
+-- All that the live table has, but no rows; what an index on vectors would cost is not paid while they come.
+CREATE TABLE {table} (LIKE documents INCLUDING ALL);
+COMMENT ON TABLE {table} IS 'A collection that an application retrieves from; document_index says which is live.'
+
+-- name: vector_indexes
+-- The indexes on a table's vectors.
+SELECT pg_class.relname
+FROM pg_index
+JOIN pg_class ON pg_class.oid = indexrelid
+JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+WHERE indrelid = %(table)s::regclass AND attname = 'embedding'
+
+-- name: drop_index
+-- Of an empty table.
+DROP INDEX {index}
+
+-- name: size_vectors
+-- An index of vectors needs a column of one size.
+ALTER TABLE {table} ALTER COLUMN embedding TYPE halfvec({dim})
+
+-- name: grants_on_documents
+-- Who else may do what with the live table; 0 is everybody.
+SELECT CASE WHEN grantee = 0 THEN NULL ELSE pg_get_userbyid(grantee) END, privilege_type
+FROM pg_class, aclexplode(relacl)
+WHERE pg_class.oid = 'documents'::regclass AND grantee <> relowner
+
+-- name: grant_on_documents
+-- The same on the table that takes its place.
+GRANT {privilege} ON {table} TO {role}
+
+-- name: own_documents
+-- The new table belongs to whom the live one belongs to.
+SELECT pg_get_userbyid(relowner), pg_get_userbyid(relowner) = current_user
+FROM pg_class WHERE oid = 'documents'::regclass
+
+-- name: give_documents
+-- See own_documents.
+ALTER TABLE {table} OWNER TO {role}
+
+-- name: copy_documents
+-- Texts as they are read; their vectors follow.
+COPY {table} (id, source, content, metadata, content_hash) FROM STDIN (FORMAT BINARY)
+
+-- name: carry_documents
+-- Documents that other sources have put in, since some moment; vectors of the same model stay as they are.
+INSERT INTO {table} (id, source, content, metadata, embedding, embedding_model, content_hash, updated_at)
+SELECT
+    id, source, content, metadata,
+    CASE WHEN embedding_model = %(model)s AND vector_dims(embedding) = %(dim)s THEN embedding END,
+    CASE WHEN embedding_model = %(model)s AND vector_dims(embedding) = %(dim)s THEN embedding_model END,
+    encode(sha256(convert_to(content, 'UTF8')), 'hex'), updated_at
+FROM documents
+WHERE source <> %(source)s AND updated_at >= %(since)s
+ON CONFLICT (id) DO UPDATE SET
+    source = excluded.source, content = excluded.content, metadata = excluded.metadata,
+    embedding = excluded.embedding, embedding_model = excluded.embedding_model,
+    content_hash = excluded.content_hash, updated_at = excluded.updated_at
+WHERE {table}.source <> %(source)s AND {table}.updated_at < excluded.updated_at
+
+-- name: reusable_indexes
+-- Tables beside the live one with vectors of the same model, youngest first.
+SELECT n FROM document_index
+WHERE status IN ('building', 'kept', 'undone') AND embedding_model = %(model)s AND dim = %(dim)s AND n <> %(n)s
+ORDER BY n DESC
+
+-- name: copy_vectors
+-- The same text of the same model has the same vector.
+UPDATE {table} SET
+    embedding = known.embedding, embedding_model = known.embedding_model, updated_at = known.updated_at
+FROM (
+    SELECT DISTINCT ON (content_hash) content_hash, embedding, embedding_model, updated_at
+    FROM {other}
+    WHERE embedding_model = %(model)s AND vector_dims(embedding) = %(dim)s
+    ORDER BY content_hash
+) AS known
+WHERE {table}.content_hash = known.content_hash AND {table}.embedding IS NULL
+
+-- name: compare_documents
+-- What has been read beside what is live: all, of the source, new, changed, gone; and texts without a vector.
+SELECT
+    count(*) FILTER (WHERE new.id IS NOT NULL) AS documents,
+    count(*) FILTER (WHERE new.source = %(source)s) AS of_source,
+    count(*) FILTER (WHERE live.id IS NULL) AS new,
+    count(*) FILTER (WHERE live.content_hash <> new.content_hash) AS changed,
+    count(*) FILTER (WHERE new.id IS NULL AND live.source = %(source)s) AS gone,
+    count(*) FILTER (WHERE live.source = %(source)s) AS before,
+    count(DISTINCT new.content_hash) FILTER (WHERE new.embedding IS NULL) AS to_embed
+FROM {table} AS new
+FULL JOIN (SELECT id, source, content_hash FROM documents) AS live USING (id)
+WHERE new.id IS NOT NULL OR live.source = %(source)s
+
+-- name: note_index
+-- What is known of a table now.
+UPDATE document_index SET
+    counts = counts || %(counts)s, recall = coalesce(%(recall)s, recall),
+    ef_search = coalesce(%(ef_search)s, ef_search)
+WHERE n = %(n)s
+
+-- name: analyze_documents
+-- For the planner; after so many rows at once it knows nothing.
+ANALYZE {table}
+
+-- name: vacuum_documents
+-- Each row was written once without its vector.
+VACUUM (ANALYZE) {table}
+
+-- name: count_to_embed
+-- Texts without a vector.
+SELECT count(DISTINCT content_hash) FROM {table} WHERE embedding IS NULL
+
+-- name: next_to_embed
+-- Some texts without a vector, in the order of their hashes.
+SELECT DISTINCT ON (content_hash) content_hash, content
+FROM {table}
+WHERE embedding IS NULL AND content_hash > %(after)s
+ORDER BY content_hash
+LIMIT %(limit)s
+
+-- name: store_vectors
+-- Every document of a text gets its vector.
+UPDATE {table} SET embedding = made.embedding, embedding_model = %(model)s, updated_at = now()
+FROM unnest(%(hashes)s::text[], %(vectors)s::halfvec[]) AS made (content_hash, embedding)
+WHERE {table}.content_hash = made.content_hash AND {table}.embedding IS NULL
+
+-- name: create_vector_index
+-- After the rows: many times faster than before them.
+CREATE INDEX IF NOT EXISTS {index} ON {table} USING hnsw (embedding {operators})
+WITH (m = {m}, ef_construction = {ef_construction})
+
+-- name: known_hashes
+-- Which of some texts have a vector of the model already.
+SELECT DISTINCT content_hash FROM documents
+WHERE content_hash = ANY (%(hashes)s) AND embedding_model = %(model)s AND vector_dims(embedding) = %(dim)s
+
+-- name: recent_queries
+-- What people have asked lately, as vectors of the model.
+SELECT '' AS id, embedding FROM embeddings_log
+WHERE kind = 'query' AND model = %(model)s AND dim = %(dim)s
+ORDER BY ts DESC
+LIMIT %(limit)s
+
+-- name: sample_documents
+-- Some documents, the same ones each time.
+SELECT id, embedding FROM {table} WHERE embedding IS NOT NULL ORDER BY md5(id), id LIMIT %(limit)s
+
+-- name: nearest_distances
+-- How far the nearest documents are, leaving out one.
+SELECT embedding {distance} %(vector)s AS distance FROM {table}
+WHERE id <> %(besides)s AND embedding IS NOT NULL
+ORDER BY embedding {distance} %(vector)s
+LIMIT %(limit)s
+
+-- name: lock_live_index
+-- Which table is live; nobody else swaps until this transaction ends.
+SELECT n FROM document_index WHERE status = 'live' FOR UPDATE
+
+-- name: rename_documents
+-- Takes an exclusive lock; who reads meanwhile waits for the end of the transaction, then sees the new table.
+ALTER TABLE {table} RENAME TO {name}
+
+-- name: retire_index
+-- The live table gives its name away.
+UPDATE document_index SET status = %(status)s WHERE n = %(n)s
+
+-- name: enthrone_index
+-- And another takes it.
+UPDATE document_index SET
+    status = 'live', swapped_at = now(), previous = coalesce(%(previous)s, previous)
+WHERE n = %(n)s
+
+-- name: outdated_indexes
+-- Tables nobody goes back to: older than the one before the live one, and of actions that have come to nothing.
+SELECT n FROM document_index
+WHERE status IN ('kept', 'undone') AND n IS DISTINCT FROM (SELECT previous FROM document_index WHERE status = 'live')
+    OR status = 'building' AND EXISTS (
+        SELECT FROM action_log
+        WHERE action_log.id = action_id AND action_log.status IN ('failed', 'rolled_back', 'expired', 'rejected')
+    )
+
+-- name: drop_collection
+-- An old table, with its indexes.
+DROP TABLE IF EXISTS {table}
