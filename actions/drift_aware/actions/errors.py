@@ -3,7 +3,11 @@
 DriftAwareError
 ├── UnknownAction      the ledger has no action of that id
 ├── CoolingDown        somebody asks for an action too soon after the last one
-└── KeyReused          an idempotency key comes a second time, with another request
+├── KeyReused          an idempotency key comes a second time, with another request
+├── OutOfTurn          the action stands where this cannot follow
+├── ActionFailed       an action cannot be carried out, or not be taken back
+│   └── OverBudget     the day's budget for providers is spent
+└── Unknown            nobody can tell whether a step has had its effect
 """
 
 from drift_aware.schema.errors import DriftAwareError
@@ -19,3 +23,19 @@ class CoolingDown(DriftAwareError):
 
 class KeyReused(DriftAwareError):
     """An idempotency key comes a second time, with another request."""
+
+
+class OutOfTurn(DriftAwareError):
+    """The action stands where this cannot follow; the message says where it stands."""
+
+
+class ActionFailed(DriftAwareError):
+    """An action cannot be carried out, or not be taken back; the message says what to do."""
+
+
+class OverBudget(ActionFailed):
+    """The day's budget for providers is spent."""
+
+
+class Unknown(DriftAwareError):
+    """Nobody can tell whether a step has had its effect; a person has to look."""

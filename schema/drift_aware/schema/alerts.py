@@ -172,11 +172,33 @@ class DaySums(Struct, kw_only=True, omit_defaults=False):
     sums: bytes
 
 
+class Effect(Struct, frozen=True):
+    """What an action is to bring about.
+
+    Attributes:
+        metric: of the segment, by the name that alerts have.
+        direction: where it is to go.
+        current: where it stands before.
+        target: where it is to be.
+        by: event time in milliseconds until which it may take.
+    """
+
+    metric: str
+    direction: Literal["up", "down"]
+    current: float
+    target: float
+    by: int
+
+
 class Action(Struct, kw_only=True, omit_defaults=False):
     """One step in the life of an action; the highest ``revision`` of an id is where it stands.
 
     ``reason`` says in words why it is proposed, withheld or failed. ``alert_id`` begins with ``request/`` if
     somebody asked for it by hand.
+
+    Attributes:
+        expected: the effect it is to have; None until it is approved, and where nothing can be measured.
+        receipt: what was done, what it cost, and whether it helped.
     """
 
     id: str
@@ -190,4 +212,5 @@ class Action(Struct, kw_only=True, omit_defaults=False):
     ts: int
     dry_run: bool
     reason: str
+    expected: Effect | None = None
     receipt: dict[str, str | float | int | bool | None] | None = None
