@@ -48,7 +48,9 @@ class Supervisor:
         self._running.remove(leaving)
         leaving.send(signal.SIGTERM)
         self.wait(
-            lambda: leaving.exit_code is not None, _LEAVE_SECONDS, lambda: f"a worker leaves: {leaving.shown()}"
+            lambda: leaving.exit_code is not None,
+            _LEAVE_SECONDS,
+            lambda: f"a worker leaves: {leaving.shown()}",
         )
         # One that has not yet begun to listen to signals ends by it; what it had not done is done by others.
         assert leaving.exit_code in (0, -signal.SIGTERM, *self._forgiven()), leaving.shown()
