@@ -59,8 +59,6 @@ def test_what_was_published_before_and_after_the_start_is_read(broker: Broker, s
 def test_an_older_version_and_garbage_change_nothing(embedded_broker: Broker, start: Start) -> None:
     new, old = Policy(app="shop", version=3, model="new"), Policy(app="shop", version=2, model="x")
     tell(embedded_broker, new, old)
-        embedded_broker, Policy(app="shop", version=3, model="new"), Policy(app="shop", version=2, model="x")
-    )
     garbage = [b"{", b"[]", b'{"app": "shop", "version": 4, "moderation_threshold": 7}', b"\xff"]
     publish(embedded_broker.bootstrap, POLICIES.name, [("shop", value) for value in garbage])
     tell(embedded_broker, Policy(version=1, moderation_threshold=0.3))

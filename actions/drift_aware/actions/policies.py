@@ -8,7 +8,10 @@ import msgspec
 from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 
+from drift_aware.actions.errors import ActionFailed
+from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.policies import EVERY_APP, Part, Policy, in_force
+from drift_aware.sql.export import dimensions_of
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection
 
@@ -17,10 +20,11 @@ Decide = Callable[[Policy], Mapping[Part, Any]]
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What a part was: its value, and until when in milliseconds; both None if nothing was said."""
+    """What a part says: its value until a time in milliseconds, and what it says after that, if it ends."""
 
     value: Any = None
     until: int | None = None
+    afterwards: Any = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,18 @@ class Wish:
     app: str
     reason: str
     action_id: str | None = None
+
+
+def app_of(segment: str) -> str:
+    """The application whose policy a segment is under; ``*`` if the segment names none.
+
+    Raises:
+        ActionFailed: the segment is what is left over of many applications.
+    """
+    try:
+        return dimensions_of(segment).get("app", EVERY_APP)
+    except SettingsError:
+        raise ActionFailed(f"the segment {segment} is of many applications; act on each by itself") from None
 
 
 def current(connection: Connection, app: str) -> Policy:
@@ -81,7 +97,15 @@ def change(
         if (found := find(connection, wish.key)) is not None:
             return found
         parts = decide(effective(connection, wish.app, now_ms, Policy(app=wish.app)))
-        return _enter(connection, wish, {name: Held(value, until) for name, value in parts.items()})
+        now = current(connection, wish.app)
+        return _enter(
+            connection,
+            wish,
+            {
+                name: Held(value, until, _lasting(now, name) if until is not None else None)
+                for name, value in parts.items()
+            },
+        )
 
 
 def restore(connection: Connection, wish: Wish, undone: str) -> Change | None:
@@ -132,12 +156,15 @@ def _enter(connection: Connection, wish: Wish, parts: Mapping[Part, Held]) -> Ch
     before = {name: _held(now, name) for name in parts}
     expires = {name: until for name, until in now.expires.items() if name not in parts}
     expires |= {name: held.until for name, held in parts.items() if held.until is not None}
+    afterwards = {name: value for name, value in now.afterwards.items() if name not in parts}
+    afterwards |= {name: held.afterwards for name, held in parts.items() if held.afterwards is not None}
     values: dict[str, Any] = {name: held.value for name, held in parts.items()}
     policy = replace(
         now,
         **values,
         version=now.version + 1,
         expires=expires,
+        afterwards=afterwards,
         reason=wish.reason,
         action_id=wish.action_id,
     )
@@ -153,7 +180,12 @@ def _enter(connection: Connection, wish: Wish, parts: Mapping[Part, Held]) -> Ch
 
 
 def _held(policy: Policy, name: Part) -> Held:
-    return Held(getattr(policy, name), policy.expires.get(name))
+    return Held(getattr(policy, name), policy.expires.get(name), policy.afterwards.get(name))
+
+
+def _lasting(policy: Policy, name: Part) -> Any:
+    """What a part says that is not limited in time."""
+    return policy.afterwards.get(name) if name in policy.expires else getattr(policy, name)
 
 
 def _read(connection: Connection, query: str, given: Mapping[str, Any]) -> Change | None:

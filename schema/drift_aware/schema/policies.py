@@ -26,7 +26,9 @@ class Policy(Struct, kw_only=True, frozen=True, omit_defaults=False):
         moderation_threshold: answers at least so toxic are held back; lower is stricter.
         system_prompt_addition: stands behind the system prompt.
         blocked_patterns: regular expressions; what matches one is not answered.
-        expires: name of a part to the time in milliseconds from which it says nothing any more.
+        expires: name of a part to the time in milliseconds from which it says what ``afterwards`` has for it,
+            or nothing.
+        afterwards: name of such a part to what it said before it was limited in time.
         reason: of the latest change, in words.
         action_id: of the action behind it; null if somebody made it by hand.
     """
@@ -38,6 +40,7 @@ class Policy(Struct, kw_only=True, frozen=True, omit_defaults=False):
     system_prompt_addition: str | None = None
     blocked_patterns: list[str] | None = None
     expires: dict[str, int] = {}
+    afterwards: dict[str, Any] = {}
     reason: str = ""
     action_id: str | None = None
 
@@ -49,7 +52,7 @@ class Policy(Struct, kw_only=True, frozen=True, omit_defaults=False):
         (0.4, None)
         """
         until = self.expires.get(name)
-        return getattr(self, name) if until is None or now_ms < until else None
+        return getattr(self, name) if until is None or now_ms < until else self.afterwards.get(name)
 
 
 def in_force(layers: Iterable[Policy], now_ms: int) -> Policy:
@@ -73,6 +76,6 @@ def in_force(layers: Iterable[Policy], now_ms: int) -> Policy:
             if (value := layer.part(name, now_ms)) is not None:
                 parts[name] = value
                 expires.pop(name, None)
-                if name in layer.expires:
+                if now_ms < layer.expires.get(name, now_ms):
                     expires[name] = layer.expires[name]
-    return replace(layers[0], **parts, expires=expires)
+    return replace(layers[0], **parts, expires=expires, afterwards={})

@@ -31,7 +31,9 @@ from drift_aware.schema.api import Api
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
+from drift_aware.schema.prices import Price
 from drift_aware.schema.section import Section
+from drift_aware.schema.tune_settings import Safety, Tune
 
 PREFIX = "DRIFT_AWARE_"
 
@@ -126,6 +128,8 @@ class Actions(Section):
     require_approval: bool = True
     auto_trigger: bool = True
     cooldown_hours: float = Field(168, ge=0)
+    tune: Tune = Tune()
+    safety: Safety = Safety()
 
 
 class Slack(Section):
@@ -225,6 +229,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     detectors: list[Detector] = []
     actions: Actions = Actions()
+    prices: dict[str, Price] = Field(default_factory=dict)
     notify: Notify = Notify()
     retention: Retention = Retention()
     redact: Redact = Redact()
