@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 
 from drift_aware.actions.errors import ActionFailed
+from drift_aware.actions.executor import Job
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.policies import EVERY_APP, Part, Policy, in_force
 from drift_aware.sql.export import dimensions_of
@@ -63,6 +64,15 @@ def app_of(segment: str) -> str:
         raise ActionFailed(f"the segment {segment} is of many applications; act on each by itself") from None
 
 
+def wish(job: Job, step: str, reason: str) -> Wish:
+    """The wish of an action's step, for the application of its segment.
+
+    Raises:
+        ActionFailed: the segment is of many applications.
+    """
+    return Wish(job.key(step), app_of(job.action.segment), reason, job.action.id)
+
+
 def current(connection: Connection, app: str) -> Policy:
     """What is said to an application itself; version 0 says nothing."""
     found = _read(connection, "current_policy", {"app": app})
@@ -81,26 +91,26 @@ def find(connection: Connection, key: str) -> Change | None:
 
 
 def change(
-    connection: Connection, wish: Wish, decide: Decide, *, now_ms: int, until: int | None = None
+    connection: Connection, wanted: Wish, decide: Decide, *, now_ms: int, until: int | None = None
 ) -> Change:
     """Enter the next version of an application's policy, once for each key.
 
     Args:
         connection: in autocommit mode.
-        wish: whose policy, why, and the key.
+        wanted: whose policy, why, and the key.
         decide: asked under a lock for what is to change.
         now_ms: the time, milliseconds.
         until: when the changed parts expire; None is never.
     """
     with connection.transaction():
-        connection.execute(QUERIES["lock_policy"], {"app": wish.app})
-        if (found := find(connection, wish.key)) is not None:
+        connection.execute(QUERIES["lock_policy"], {"app": wanted.app})
+        if (found := find(connection, wanted.key)) is not None:
             return found
-        parts = decide(effective(connection, wish.app, now_ms, Policy(app=wish.app)))
-        now = current(connection, wish.app)
+        parts = decide(effective(connection, wanted.app, now_ms, Policy(app=wanted.app)))
+        now = current(connection, wanted.app)
         return _enter(
             connection,
-            wish,
+            wanted,
             {
                 name: Held(value, until, _lasting(now, name) if until is not None else None)
                 for name, value in parts.items()
@@ -108,29 +118,29 @@ def change(
         )
 
 
-def restore(connection: Connection, wish: Wish, undone: str) -> Change | None:
+def restore(connection: Connection, wanted: Wish, undone: str) -> Change | None:
     """Put back what a change has changed; what others have changed since stays as they want it.
 
     Args:
         connection: in autocommit mode.
-        wish: whose policy, why, and a key of its own.
+        wanted: whose policy, why, and a key of its own.
         undone: the key of the change.
 
     Returns:
         The new version; None if nothing of the change is left, or it was never made.
     """
     with connection.transaction():
-        connection.execute(QUERIES["lock_policy"], {"app": wish.app})
-        if (found := find(connection, wish.key)) is not None:
+        connection.execute(QUERIES["lock_policy"], {"app": wanted.app})
+        if (found := find(connection, wanted.key)) is not None:
             return found
         made = find(connection, undone)
         if made is None:
             return None
-        now = current(connection, wish.app)
+        now = current(connection, wanted.app)
         left = {
             name: held for name, held in made.before.items() if _held(now, name) == _held(made.policy, name)
         }
-        return _enter(connection, wish, left) if left else None
+        return _enter(connection, wanted, left) if left else None
 
 
 def unpublished(connection: Connection, limit: int) -> list[Policy]:
@@ -151,8 +161,8 @@ def mark_published(connection: Connection, policy: Policy) -> None:
     connection.execute(QUERIES["mark_policy_published"], {"app": policy.app, "version": policy.version})
 
 
-def _enter(connection: Connection, wish: Wish, parts: Mapping[Part, Held]) -> Change:
-    now = current(connection, wish.app)
+def _enter(connection: Connection, wanted: Wish, parts: Mapping[Part, Held]) -> Change:
+    now = current(connection, wanted.app)
     before = {name: _held(now, name) for name in parts}
     expires = {name: until for name, until in now.expires.items() if name not in parts}
     expires |= {name: held.until for name, held in parts.items() if held.until is not None}
@@ -165,13 +175,13 @@ def _enter(connection: Connection, wish: Wish, parts: Mapping[Part, Held]) -> Ch
         version=now.version + 1,
         expires=expires,
         afterwards=afterwards,
-        reason=wish.reason,
-        action_id=wish.action_id,
+        reason=wanted.reason,
+        action_id=wanted.action_id,
     )
     given = {
-        "app": wish.app,
+        "app": wanted.app,
         "version": policy.version,
-        "key": wish.key,
+        "key": wanted.key,
         "policy": Jsonb(msgspec.to_builtins(policy)),
         "before": Jsonb(msgspec.to_builtins(before)),
     }

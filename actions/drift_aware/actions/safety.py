@@ -8,7 +8,6 @@ from drift_aware.actions import policies
 from drift_aware.actions.effects import halfway_back
 from drift_aware.actions.errors import ActionFailed
 from drift_aware.actions.executor import Job, Result
-from drift_aware.actions.policies import Wish
 from drift_aware.schema.alerts import ActionKind, Alert, Effect
 from drift_aware.schema.policies import EVERY_APP, Part, Policy
 from drift_aware.schema.settings import Settings
@@ -72,10 +71,10 @@ class SafetyExecutor:
     def plan(self, job: Job) -> str:
         """The most that would change, and for how long."""
         safety = self._safety
-        patterns = len(safety.blocked_patterns)
+        whose, patterns = _named(job), len(safety.blocked_patterns)
         more = f", and block {patterns} more patterns," if patterns else ""
         return (
-            f"lower the moderation threshold of {_named(job)} by at most {safety.max_step:g}, to no less than "
+            f"lower the moderation threshold of {whose} by at most {safety.max_step:g}, to no less than "
             f"{safety.floor:g}{more} for {safety.hours:g} h"
         )
 
@@ -88,18 +87,13 @@ class SafetyExecutor:
         del step
         now_ms = round(self._now() * 1000)
         until = now_ms + round(self._safety.hours * _HOUR_MS)
-        wish = Wish(
-            job.key(STEP),
-            policies.app_of(job.action.segment),
-            f"tightened: {job.alert.summary}",
-            job.action.id,
-        )
+        wish = policies.wish(job, STEP, f"tightened: {job.alert.summary}")
 
         def decide(held: Policy) -> Mapping[Part, Any]:
             if not (parts := tightening(held, job.alert, self._safety)):
                 raise ActionFailed(
-                    f"the guardrails of {_named(job)} are as tight as actions.safety allows; look at the answers, "
-                    "and lower its floor if that is right"
+                    f"the guardrails of {_named(job)} are as tight as actions.safety allows; look at the "
+                    "answers, and lower its floor if that is right"
                 )
             return parts
 
@@ -116,12 +110,7 @@ class SafetyExecutor:
 
     def undo(self, job: Job) -> str:
         """Put back what there was, unless somebody has changed it since."""
-        wish = Wish(
-            job.key(_BACK),
-            policies.app_of(job.action.segment),
-            "the tightening was rolled back",
-            job.action.id,
-        )
+        wish = policies.wish(job, _BACK, "the tightening was rolled back")
         with job.connect() as connection:
             back = policies.restore(connection, wish, job.key(STEP))
         if back is None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from drift_aware.actions import policies
 from drift_aware.actions.errors import ActionFailed
 from drift_aware.actions.executor import Job, Result
-from drift_aware.actions.policies import Wish
 from drift_aware.actions.tune.exam import CANDIDATE, CURRENT, objection
 
 STEP = "deploy"
@@ -36,7 +35,7 @@ class Deploy:
             raise ActionFailed(f"not deployed: {against}")
         model = results[CANDIDATE]["model"]
         reason = f"{model} is better than {results[CURRENT]['model']}"
-        wish = Wish(job.key(STEP), policies.app_of(job.action.segment), reason, job.action.id)
+        wish = policies.wish(job, STEP, reason)
         with job.connect() as connection:
             made = policies.change(
                 connection, wish, lambda _: {"model": model}, now_ms=round(self.now() * 1000)
@@ -51,12 +50,7 @@ class Deploy:
 
     def undo(self, job: Job) -> str:
         """Deploy the model there was before, unless another was deployed since."""
-        wish = Wish(
-            job.key(_BACK),
-            policies.app_of(job.action.segment),
-            "the deployment was rolled back",
-            job.action.id,
-        )
+        wish = policies.wish(job, _BACK, "the deployment was rolled back")
         with job.connect() as connection:
             back = policies.restore(connection, wish, job.key(STEP))
         if back is None:

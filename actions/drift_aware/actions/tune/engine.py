@@ -76,9 +76,8 @@ class Wait:
         model = ended.get("model")
         return {"job_id": name} | ({"model": model} if isinstance(model, str) and model else {})
 
-    def find(self, job: Job) -> Result | None:
+    def find(self, job: Job) -> None:
         """None: to wait again does no harm."""
-        del job
 
 
 def _opened(url: str) -> Api:

@@ -136,9 +136,8 @@ class Evaluate:
             job.spent(usd, _WHAT)
         return results | {"ts": round(self.now() * 1000)}
 
-    def find(self, job: Job) -> Result | None:
+    def find(self, job: Job) -> None:
         """None: to ask again does no harm."""
-        del job
 
     def _current(self, job: Job) -> str:
         app = policies.app_of(job.action.segment)

@@ -161,9 +161,8 @@ class Wait:
             job.spent(rest, _WHAT)
         return {"model": model, "job_id": begun["job_id"]}
 
-    def find(self, job: Job) -> Result | None:
+    def find(self, job: Job) -> None:
         """None: to wait again does no harm."""
-        del job
 
     def _usd(self, job: Job, ended: dict[str, Any]) -> float:
         tokens = ended.get("trained_tokens")

@@ -72,7 +72,6 @@ class Publish:
     def _runs(self, job: Job) -> dict[str, list[Evaluation]]:
         results = job.results["evaluate"]
         dimensions = dimensions_of(job.action.segment)
-        rest = {name: dimensions.get(name) for name in ("app", "prompt_version", "tenant")}
         return {
             f"{job.key('publish')}/{who}": [
                 Evaluation(
@@ -81,7 +80,9 @@ class Publish:
                     ts=results["ts"],
                     correct=right,
                     model=results[who]["model"],
-                    **rest,
+                    app=dimensions.get("app"),
+                    prompt_version=dimensions.get("prompt_version"),
+                    tenant=dimensions.get("tenant"),
                 )
                 for right in results[who]["correct"]
             ]
