@@ -33,7 +33,8 @@ def lines(job: Job, name: str = "train.jsonl") -> list[bytes]:
 
 
 def pairs(job: Job, name: str = "train.jsonl") -> list[tuple[str, str]]:
-    return [tuple(turn["content"] for turn in json.loads(line)["messages"]) for line in lines(job, name)]  # type: ignore[misc]
+    chats = [json.loads(line)["messages"] for line in lines(job, name)]
+    return [(question["content"], answer["content"]) for question, answer in chats]
 
 
 def test_what_people_liked_before_the_alert_is_written_with_hashes(database_url: str, tmp_path: Path) -> None:
@@ -94,9 +95,7 @@ def test_personal_data_and_forgotten_people_are_not_in_it(database_url: str, tmp
     ]
 
 
-def test_files_that_are_whole_are_found_and_others_are_written_anew(
-    database_url: str, tmp_path: Path
-) -> None:
+def test_whole_files_are_found_and_others_are_written_anew(database_url: str, tmp_path: Path) -> None:
     stored(database_url, *liked(5))
     tune = executor(tmp_path)
     job = make_job(database_url)

@@ -57,7 +57,7 @@ def make_job(
     )
 
 
-def with_results(job: Job, **results: dict[str, Any]) -> Job:
+def with_results(job: Job, /, **results: dict[str, Any]) -> Job:
     return replace(job, results={**job.results, **results})
 
 

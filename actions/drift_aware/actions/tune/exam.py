@@ -103,8 +103,8 @@ class Evaluate:
     """Asks both models.
 
     Attributes:
-        prices: by model; what has none costs nothing here.
-        base: the model that was tuned, whose price the candidate has if it has none of its own.
+        prices: by model.
+        base: the model that was tuned; a model without a price has its price, or none.
     """
 
     settings: Settings
