@@ -20,8 +20,8 @@ from confluent_kafka import KafkaException, Producer
 
 from drift_aware.producers import Publisher, Redaction
 from drift_aware.producers.identifiers import new_id
-from drift_aware.producers.redaction import Changes
 from drift_aware.schema.events import Interaction
+from drift_aware.schema.redaction import Changes
 from drift_aware.schema.topics import INTERACTIONS
 
 _NOBODY = "127.0.0.1:9"

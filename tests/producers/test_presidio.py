@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from drift_aware.producers import Redaction
-from drift_aware.producers.redaction import presidio
 from drift_aware.schema.errors import SettingsError
+from drift_aware.schema.redaction import presidio
 
 # An extra that the checks do not install: it brings a hundred megabytes.
 presidio_analyzer = pytest.importorskip("presidio_analyzer", exc_type=ImportError)

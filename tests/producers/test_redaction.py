@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift_aware.producers import MemoryPublisher, Publisher, Redaction
-from drift_aware.producers.redaction import Changes, Span, presidio
-from drift_aware.producers.redaction.patterns import FINDERS
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Interaction
+from drift_aware.schema.redaction import Changes, Span, presidio
+from drift_aware.schema.redaction.patterns import FINDERS
 from drift_aware.schema.settings import Pattern, Redact, load
 from rig.brokers import Broker
 from rig.commands import Command

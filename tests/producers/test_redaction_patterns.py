@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drift_aware.producers import Redaction
-from drift_aware.producers.redaction.patterns import FINDERS
-from drift_aware.producers.redaction.spans import Finder, Span, merged
+from drift_aware.schema.redaction.patterns import FINDERS
+from drift_aware.schema.redaction.spans import Finder, Span, merged
 
 _JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 _PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----"

@@ -11,6 +11,8 @@ from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.settings import Settings
 
 GROUP = "drift_aware.executors"
+# A program in the settings is there to be used: it goes before what is built in.
+COMMAND = "command"
 
 # What an entry point names; None says that the settings do not ask for it.
 Maker = Callable[[Settings], Executor | None]
@@ -38,7 +40,9 @@ def installed(settings: Settings, entries: Iterable[EntryPoint] | None = None) -
             if UNDO in executor.steps:
                 raise SettingsError(f"executor {entry.name}: no step may be called {UNDO}; rename it")
             found[executor.kind][entry.name] = executor
-    chosen = settings.actions.executors
+    chosen = dict(settings.actions.executors)
+    if (command := settings.actions.command) is not None and COMMAND in found[command.kind]:
+        chosen.setdefault(command.kind, COMMAND)
     return {kind: _choose(kind, found[kind], chosen.get(kind)) for kind in sorted({*found, *chosen})}
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from drift_aware.producers.redaction import Changes, Redaction
 from drift_aware.producers.vectors import packed
 from drift_aware.schema.envelope import normalise_vector
 from drift_aware.schema.errors import BadEvent
 from drift_aware.schema.events import TYPES, Embedding, Event, Kind, milliseconds
+from drift_aware.schema.redaction import Changes, Redaction
 
 Draft = tuple[Kind, Mapping[str, Any] | Event]
 

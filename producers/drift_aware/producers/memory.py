@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from drift_aware.producers.drafts import Completion, Draft
 from drift_aware.producers.interface import EventPublisher
 from drift_aware.producers.packing import encoded
-from drift_aware.producers.redaction import Redaction
 from drift_aware.producers.tally import Reason, Stats, Tally, reason_of
 from drift_aware.schema.errors import BadEvent
 from drift_aware.schema.events import Embedding, Evaluation, Event, Feedback, Interaction
+from drift_aware.schema.redaction import Redaction
 
 _log = logging.getLogger("drift_aware.producers")
 

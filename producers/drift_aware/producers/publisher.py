@@ -15,9 +15,9 @@ from weakref import WeakSet
 from drift_aware.producers import clients
 from drift_aware.producers.drafts import Completion, Draft
 from drift_aware.producers.interface import EventPublisher
-from drift_aware.producers.redaction import Redaction
 from drift_aware.producers.sender import Sender
 from drift_aware.producers.tally import Reason, Stats, Tally
+from drift_aware.schema.redaction import Redaction
 
 _LEAST_LINGER_MS = 1.0  # a thread that never waits takes the interpreter from the application
 _FLUSH_STEP_SECONDS = 0.01

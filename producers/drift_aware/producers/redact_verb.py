@@ -5,9 +5,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from drift_aware.producers.redaction import Changes, Redaction
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode
+from drift_aware.schema.redaction import Changes, Redaction
 from drift_aware.schema.settings import Redact
 from drift_aware.schema.verbs import ConfigOption, start
 

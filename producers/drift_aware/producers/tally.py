@@ -10,8 +10,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from drift_aware.producers.redaction import Changes
 from drift_aware.schema.errors import BadEvent
+from drift_aware.schema.redaction import Changes
 
 Reason = Literal[
     "queue_full",  # the application publishes faster than Kafka takes it, or Kafka is away

@@ -14,7 +14,6 @@ import typer
 
 from drift_aware.producers.publisher import Publisher
 from drift_aware.producers.redact_verb import redact
-from drift_aware.producers.redaction import Redaction
 from drift_aware.producers.simulate.lines import line
 from drift_aware.producers.simulate.pace import as_they_are_taken, in_their_time, limited
 from drift_aware.producers.simulate.recovery import helped
@@ -22,6 +21,7 @@ from drift_aware.producers.simulate.scenarios import SCENARIOS, Scenario
 from drift_aware.producers.simulate.traffic import events
 from drift_aware.schema.errors import BadEvent, SettingsError
 from drift_aware.schema.events import KINDS, Event, milliseconds
+from drift_aware.schema.redaction import Redaction
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import require
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from drift_aware.schema.alerts import ActionKind, AlertKind, Severity
 from drift_aware.schema.reindexing import Reindex
 from drift_aware.schema.section import Section
+from drift_aware.schema.tune_settings import Safety, Tune
 
 Hours = Annotated[float, Field(ge=0, le=24 * 365 * 10)]
 Score = Annotated[float, Field(ge=0, le=1)]
@@ -106,4 +107,6 @@ class Actions(Section):
     executors: dict[ActionKind, str] = Field(default_factory=dict)
     command: Command | None = None
     reindex: Reindex | None = None
+    tune: Tune = Tune()
+    safety: Safety = Safety()
     lease_seconds: float = Field(60, ge=1)

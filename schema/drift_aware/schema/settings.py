@@ -33,6 +33,7 @@ from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
 from drift_aware.schema.notify_settings import Notify as Notify
+from drift_aware.schema.prices import Price
 from drift_aware.schema.section import Section
 
 PREFIX = "DRIFT_AWARE_"
@@ -204,6 +205,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     detectors: list[Detector] = []
     actions: Actions = Actions()
+    prices: dict[str, Price] = Field(default_factory=dict)
     notify: Notify = Notify()
     retention: Retention = Retention()
     redact: Redact = Redact()

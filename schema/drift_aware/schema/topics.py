@@ -62,6 +62,7 @@ READINGS = Topic("drift.readings.v1", "segment", retention_ms=30 * _DAY_MS)
 HISTORY = Topic("drift.history.v1", "segment|family|day", "compact", max_message_bytes=LARGEST_BYTES)
 ALERTS = Topic("drift.alerts.v1", "segment", retention_ms=90 * _DAY_MS)
 ACTIONS = Topic("drift.actions.v1", "alert id", retention_ms=90 * _DAY_MS)
+POLICIES = Topic("drift.policies.v1", "app", "compact")
 REPLAYS = Topic("drift.replays.v1", "id of the dead letter", "compact")
 
 SOURCES: dict[Kind, Topic] = {
@@ -92,6 +93,7 @@ TOPICS: tuple[Topic, ...] = (
     HISTORY,
     ALERTS,
     ACTIONS,
+    POLICIES,
     REPLAYS,
     changelog(PANES_TABLE),
     changelog(MONITORS_TABLE),

@@ -1043,3 +1043,63 @@ WHERE status IN ('kept', 'undone') AND n IS DISTINCT FROM (SELECT previous FROM 
 -- name: drop_collection
 -- An old table, with its indexes.
 DROP TABLE IF EXISTS {table}
+
+-- name: lock_policy
+-- Of two changes of one application's policy at once, the second sees the first.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware/policy/' || %(app)s, 0))
+
+-- name: current_policy
+-- What an application is told now.
+SELECT policy, before FROM policy WHERE app = %(app)s ORDER BY version DESC LIMIT 1
+
+-- name: find_policy
+-- The version that a change has led to.
+SELECT policy, before FROM policy WHERE key = %(key)s
+
+-- name: enter_policy
+-- The next version of an application's policy.
+INSERT INTO policy (app, version, key, policy, before)
+VALUES (%(app)s, %(version)s, %(key)s, %(policy)s, %(before)s)
+
+-- name: lock_policy_outbox
+-- Whether this transaction may publish policies: of two at once, the slower could put an old one last.
+SELECT pg_try_advisory_xact_lock(hashtextextended('drift-aware/policies', 0))
+
+-- name: unpublished_policies
+-- The latest version of each application whose policy is still to be published.
+SELECT DISTINCT ON (app) policy
+FROM policy
+WHERE app IN (SELECT app FROM policy WHERE NOT published)
+ORDER BY app, version DESC
+LIMIT %(limit)s
+
+-- name: mark_policy_published
+-- Kafka has this version, and nobody needs those before it.
+UPDATE policy SET published = true WHERE app = %(app)s AND version <= %(version)s AND NOT published
+
+-- name: tuning_rows
+-- Questions and answers that people rated well on average and whose task did not fail, newest first.
+SELECT ts, id, user_query, model_response, refusal
+FROM interaction_log AS interaction
+JOIN (
+    SELECT interaction_id
+    FROM feedback_log
+    GROUP BY interaction_id
+    HAVING avg(coalesce(score, CASE thumbs WHEN 'up' THEN 5 WHEN 'down' THEN 1 END)) >= %(min_score)s
+        AND bool_and(task_success) IS NOT FALSE
+) AS liked ON liked.interaction_id = interaction.id
+WHERE ts >= %(since)s AND ts < %(until)s
+    AND (%(app)s::text IS NULL OR app = %(app)s)
+    AND (%(model)s::text IS NULL OR model = %(model)s)
+    AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
+    AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+    AND user_query IS NOT NULL AND model_response IS NOT NULL AND error IS NOT TRUE
+    AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND EXISTS (
+        SELECT FROM forgotten
+        WHERE digest IN (
+            forgotten_digest((SELECT salt FROM forgotten_salt), 'interaction', id),
+            forgotten_digest((SELECT salt FROM forgotten_salt), 'session', session_id),
+            forgotten_digest((SELECT salt FROM forgotten_salt), 'user', labels ->> 'user')
+        )
+    ))
+ORDER BY ts DESC, id

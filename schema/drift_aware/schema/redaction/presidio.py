@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from drift_aware.producers.redaction.spans import Finder, Span
 from drift_aware.schema.errors import SettingsError
+from drift_aware.schema.redaction.spans import Finder, Span
 
 if TYPE_CHECKING:
     from presidio_analyzer import AnalyzerEngine

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from ipaddress import AddressValueError, IPv6Address
 
-from drift_aware.producers.redaction.numbers import cards, ibans, phones
-from drift_aware.producers.redaction.spans import Finder, Span
+from drift_aware.schema.redaction.numbers import cards, ibans, phones
+from drift_aware.schema.redaction.spans import Finder, Span
 
 _EMAIL = re.compile(
     r"[\w.%+-]{1,64}+@(?:[\w-]{1,63}+\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})", re.IGNORECASE

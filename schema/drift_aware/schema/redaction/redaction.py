@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from drift_aware.producers.redaction import presidio
-from drift_aware.producers.redaction.patterns import FINDERS
-from drift_aware.producers.redaction.spans import Finder, Span, merged
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
+from drift_aware.schema.redaction import presidio
+from drift_aware.schema.redaction.patterns import FINDERS
+from drift_aware.schema.redaction.spans import Finder, Span, merged
 
 if TYPE_CHECKING:  # the settings need more than a publisher has
     from drift_aware.schema.settings import Redact

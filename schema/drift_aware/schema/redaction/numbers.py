@@ -6,7 +6,7 @@ Sources: ISO/IEC 7812-1 annex B (Luhn), ISO 13616 with ISO/IEC 7064 (IBAN, mod 9
 import re
 from collections.abc import Iterator
 
-from drift_aware.producers.redaction.spans import Span
+from drift_aware.schema.redaction.spans import Span
 
 # Six digits close together, without which there is nothing to look for.
 _NUMBER = re.compile(r"[0-9](?:[ .()/-]{0,3}[0-9]){5}")
