@@ -61,7 +61,8 @@ class Scripted:
 
     def find(self, step: str, job: Job) -> Result | None:
         self.asked.append(f"find {step}")
-        return self.told.get(f"find_{step}", lambda _: None)(job)
+        told = self.told.get(f"find_{step}")
+        return None if told is None else told(job)
 
     def undo(self, job: Job) -> str:
         self.asked.append("undo")
@@ -400,10 +401,14 @@ def make_nothing(_: Settings) -> None:
     return None
 
 
+def make_wrong(_: Settings) -> Scripted:
+    executor = Scripted()
+    executor.steps = ("one", "undo")
+    return executor
+
+
 def _entries(**makers: str) -> list[EntryPoint]:
-    return [
-        EntryPoint(name, f"{__name__}:{maker}", "drift_aware.executors") for name, maker in makers.items()
-    ]
+    return [EntryPoint(name, f"here:{maker}", "drift_aware.executors") for name, maker in makers.items()]
 
 
 @pytest.fixture

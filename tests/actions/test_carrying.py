@@ -1,6 +1,5 @@
 """Actions are carried out so that each effect happens once, whatever dies."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,11 +30,7 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        program = {
-            verb: [sys.executable, str(commanded.__file__), verb, str(folder)]
-            for verb in ("run", "find", "undo")
-        }
-        self.settings: dict[str, Any] = {"command": {"kind": "tune", "most_usd": 1.0} | program}
+        self.settings: dict[str, Any] = {"command": commanded.section(folder)}
 
     def effects(self) -> list[str]:
         lines = self._folder / "lines"

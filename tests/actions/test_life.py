@@ -80,11 +80,16 @@ def test_the_table_of_what_may_follow_is_the_one_written_here() -> None:
     assert set(life.FOLLOWS) == set(get_args(ActionStatus))
 
 
+def overdue_and_swept(connection: Connection, action: str) -> None:
+    overdue(connection, action)
+    ledger.expire(connection)
+
+
 Doing = Callable[[Connection, str], object]
 COMMANDS: dict[str, Doing] = {
     "approve": lambda c, a: ledger.approve(c, a, "Ann"),
     "reject": lambda c, a: ledger.reject(c, a, "Bob", "no"),
-    "overdue": lambda c, a: (overdue(c, a), ledger.expire(c)),
+    "overdue": overdue_and_swept,
     "propose again": lambda c, a: propose(c, _number(c, a)),
     "displace": lambda c, a: ledger.move(c, a, "withheld"),
     "first takes": lambda c, a: worker("first").take(c, a),

@@ -43,7 +43,9 @@ def main(plan: dict[str, Any]) -> None:
 
 
 def _watch(executor: Any, reach: Hook) -> None:
-    begin, end, do, move = steps.begin, steps.end, executor.do, ledger.move
+    begin: Any = steps.begin
+    end: Any = steps.end
+    do, move = executor.do, ledger.move
 
     def begun(connection: Any, action_id: str, step: str, *rest: Any) -> None:
         reach("before row", step)
@@ -65,7 +67,9 @@ def _watch(executor: Any, reach: Hook) -> None:
         reach("after end", "")
         return found
 
-    steps.begin, steps.end, executor.do, ledger.move = begun, ended, done, moved
+    replaced: Any = steps
+    replaced.begin, replaced.end = begun, ended
+    executor.do, ledger.move = done, moved
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A program as users write them for ``actions.command``; its effects are lines in a file.
 
 Usage: ``python commanded.py run|find|undo FOLDER``. With a file ``cut`` in the folder ``run`` dies after its
-effect; with a file ``hidden`` ``find`` cannot tell.
+effect; with a pipe ``gate`` it waits there until somebody writes; with a file ``hidden`` nobody can tell.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main(verb: str, folder: Path) -> int:
@@ -26,6 +27,9 @@ def main(verb: str, folder: Path) -> int:
     if cut.exists():
         cut.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
+    gate = folder / "gate"
+    if gate.exists():
+        gate.read_bytes()
     print(json.dumps({"job_id": "job-1", "cost_usd": 0.25}))  # noqa: T201 - its answer
     return 0
 
@@ -35,6 +39,12 @@ def _find(key: str, folder: Path) -> int:
     if (folder / "hidden").exists():
         return 2
     return 0 if lines.exists() and key in lines.read_text().split() else 1
+
+
+def section(folder: Path, **more: Any) -> dict[str, Any]:
+    """The section ``actions.command`` that has this program do the work, with its effects in ``folder``."""
+    programs = {verb: [sys.executable, __file__, verb, str(folder)] for verb in ("run", "find", "undo")}
+    return {"kind": "tune", "most_usd": 1.0} | programs | more
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What follows from an alert: proposed by a policy, kept in a ledger, published for all to see."""
+"""What follows from an alert: proposed by a policy, kept in a ledger, carried out once, published for all."""

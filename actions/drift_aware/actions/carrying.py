@@ -120,7 +120,7 @@ class Carrier:
         begun = {step.step: step for step in entry.steps}
         job = self._job(entry, _results(entry.steps))
         try:
-            expected = entry.action.expected or self._guarded(lambda: self.executor.expected(entry.alert))
+            self._expect(entry)
             for step in self.executor.steps:
                 if step not in job.results:
                     job = replace(job, results={**job.results, step: self._step(job, step, begun.get(step))})
@@ -130,7 +130,14 @@ class Carrier:
             return self._finish(entry, "unknown", reason=_line(str(error)))
         cost = ledger.find(self.connection, entry.action.id).cost_usd
         receipt = {"steps": len(self.executor.steps), "cost_usd": cost}
-        return self._finish(entry, "succeeded", expected=expected, receipt=receipt)
+        return self._finish(entry, "succeeded", receipt=receipt)
+
+    def _expect(self, entry: ledger.Entry) -> None:
+        """Note what the action is to bring about, once: before its first step."""
+        if entry.action.expected is None and not entry.steps:
+            effect = self._guarded(lambda: self.executor.expected(entry.alert))
+            if effect is not None:
+                self.claimant.expect(self.connection, entry.action.id, effect)
 
     def _step(self, job: Job, step: str, before: Step | None) -> Result:
         """Do a step, or find what it gave when it was begun before."""

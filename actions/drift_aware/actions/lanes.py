@@ -5,6 +5,7 @@ So a message does not wait for hours of fine-tuning, and none of it holds up the
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -111,6 +112,7 @@ def lanes(
             ended.append(error)
             stop.set()
 
+    log.info("carrying out", kinds=sorted(executors), dry_run=settings.actions.dry_run)
     threads = [
         threading.Thread(target=work, args=[Lane(settings, each)], name=f"act {each.kind}", daemon=True)
         for each in executors.values()
@@ -121,5 +123,6 @@ def lanes(
         yield ended
     finally:
         stop.set()
+        deadline = time.monotonic() + GRACE_SECONDS
         for thread in threads:
-            thread.join(GRACE_SECONDS)
+            thread.join(max(0.0, deadline - time.monotonic()))

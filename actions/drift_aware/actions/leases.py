@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 import psycopg
 import structlog
+from psycopg.types.json import Jsonb
 
 from drift_aware.actions import ledger, life
 from drift_aware.actions.rules import SEVERITIES
 from drift_aware.schema.action_settings import Actions
-from drift_aware.schema.alerts import ActionKind
+from drift_aware.schema.alerts import ActionKind, Effect
 from drift_aware.schema.errors import Unreachable
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection
@@ -78,6 +80,11 @@ class Claimant:
 
     def _given(self) -> dict[str, Any]:
         return {"worker": self.worker, "lease": self.lease_seconds, "auto": self.auto}
+
+    def expect(self, connection: Connection, action_id: str, effect: Effect) -> None:
+        """Note what the action is to bring about."""
+        given = {"id": action_id, "worker": self.worker, "expected": Jsonb(msgspec.to_builtins(effect))}
+        connection.execute(QUERIES["expect_effect"], given)
 
     def release(self, connection: Connection, action_id: str) -> None:
         """Let another go on with it at once."""

@@ -77,6 +77,11 @@ def me() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
+def decide_alone(connection: Connection) -> None:
+    """Until the end of the transaction nobody else decides what follows from alerts."""
+    connection.execute(QUERIES["lock_decisions"])
+
+
 def past(connection: Connection, alert: Alert) -> dict[ActionKind, Past]:
     """What was done before about drifts like this one, by kind of action; the alert's own do not count.
 
@@ -243,7 +248,7 @@ def move(
         status: the new one.
         holder: who has the lease; without, nobody may have it.
         real: refuse a dry run.
-        **changes: ``reason``, ``approved_by``, ``receipt``, ``expected`` or ``dry_run``; None leaves what is.
+        **changes: ``reason``, ``approved_by``, ``receipt`` or ``dry_run``; None leaves what is.
 
     Raises:
         UnknownAction: there is none of that id.
@@ -264,7 +269,6 @@ def _change(
     reason: str | None = None,
     approved_by: str | None = None,
     receipt: Receipt | None = None,
-    expected: Effect | None = None,
     dry_run: bool | None = None,
 ) -> bool:
     given = {
@@ -277,7 +281,6 @@ def _change(
         "reason": reason,
         "approved_by": approved_by,
         "receipt": Jsonb(dict(receipt)) if receipt is not None else None,
-        "expected": Jsonb(msgspec.to_builtins(expected)) if expected is not None else None,
         "dry_run": dry_run,
     }
     return connection.execute(QUERIES["move_action"], given).rowcount == 1

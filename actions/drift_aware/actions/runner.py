@@ -38,6 +38,7 @@ class Runner:
 
     def handle(self, connection: Connection, records: Sequence[Record]) -> None:
         """Decide about each alert and enter the decisions."""
+        ledger.decide_alone(connection)
         for record in records:
             try:
                 self._answer(connection, _alert(record))

@@ -1,10 +1,12 @@
 """``act``, and ``actions`` with what a person does about them."""
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
+import psycopg
 import typer
 
 from drift_aware.actions import ledger, runner
@@ -22,6 +24,7 @@ from drift_aware.schema.settings import Settings
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.sql import store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
+from drift_aware.sql.errors import DatabaseUnreachable
 from drift_aware.sql.store import Connection
 from drift_aware.sql.verbs import SkipLostOption
 
@@ -131,8 +134,9 @@ def run(action_id: Id, config: ConfigOption = None, json: JsonOption = False) ->
     stop = stop_on_signals()
     with _record(settings) as connection:
         carrier = _carrier(settings, connection, action_id, stop.is_set)
-        carrier.claimant.take(connection, action_id)
-        action = carrier.carry(action_id)
+        with _told_in_a_line():
+            carrier.claimant.take(connection, action_id)
+            action = carrier.carry(action_id)
     _tell(action, json)
     if action.status != "succeeded":
         raise typer.Exit(1)
@@ -145,8 +149,9 @@ def rollback(action_id: Id, config: ConfigOption = None, json: JsonOption = Fals
         carrier = _carrier(settings, connection, action_id)
         if settings.actions.dry_run:
             raise ActionFailed("nothing is taken back while actions.dry_run is on")
-        carrier.claimant.take_back(connection, action_id)
-        carrier.undo(action_id)
+        with _told_in_a_line():
+            carrier.claimant.take_back(connection, action_id)
+            carrier.undo(action_id)
         _tell(ledger.find(connection, action_id).action, json)
 
 
@@ -169,6 +174,17 @@ def settle(
     with _record(settings) as connection:
         who = by or getpass.getuser()
         _tell(ledger.settle(connection, action_id, step, who, done=done, note=note, result=gave), json)
+
+
+@contextmanager
+def _told_in_a_line() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        raise DatabaseUnreachable(
+            "the database went away; the action is left where it is, and taken up by act or by this command "
+            "again"
+        ) from None
 
 
 def _record(settings: Settings) -> Connection:

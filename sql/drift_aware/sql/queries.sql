@@ -135,17 +135,19 @@ INSERT INTO {partition} SELECT * FROM early
 -- From here on the parent routes the day's rows to it.
 ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({since}) TO ({until})
 
+-- name: lock_decisions
+-- One process at a time decides, so that two do not both give away the last place of a day.
+SELECT pg_advisory_xact_lock(hashtextextended('drift-aware decisions', 0))
+
 -- name: past_actions
 -- By kind of action, leaving out those of the alert itself: event time, in milliseconds, of the last one in the
 -- segment; how many have a place on the alert's UTC day; and which proposal of that day matters least.
-WITH lived AS (
-    SELECT * FROM action_log WHERE alert_id <> %(alert_id)s AND status <> ALL (%(idle)s)
-), today AS (
-    SELECT *,
+WITH today AS (
+    SELECT id, action, status, score, created_at,
         array_position(%(severities)s::text[], severity) - 1 AS weight,
         coalesce((alert #>> '{window,events}')::bigint, 0) AS traffic
-    FROM lived
-    WHERE status <> 'rejected'
+    FROM action_log
+    WHERE alert_id <> %(alert_id)s AND status <> ALL (%(idle)s) AND status <> 'rejected'
         AND ts >= date_trunc('day', %(ts)s::timestamptz, 'UTC')
         AND ts < date_trunc('day', %(ts)s::timestamptz, 'UTC') + interval '24 hours'
 ), weakest AS (
@@ -158,7 +160,9 @@ SELECT kind, last.ts, coalesce(places.taken, 0), weakest.id, weakest.weight, wea
 FROM unnest(ARRAY['reindex', 'tune', 'safety', 'notify']) AS kind
 LEFT JOIN (
     SELECT action, (extract(epoch FROM max(ts)) * 1000)::bigint AS ts
-    FROM lived WHERE segment = %(segment)s GROUP BY action
+    FROM action_log
+    WHERE segment = %(segment)s AND alert_id <> %(alert_id)s AND status <> ALL (%(idle)s)
+    GROUP BY action
 ) AS last ON last.action = kind
 LEFT JOIN (SELECT action, count(*) AS taken FROM today GROUP BY action) AS places ON places.action = kind
 LEFT JOIN weakest ON weakest.action = kind
@@ -188,7 +192,6 @@ UPDATE action_log SET
     reason = coalesce(%(reason)s, reason), dry_run = coalesce(%(dry_run)s, dry_run),
     approved_by = coalesce(%(approved_by)s, approved_by),
     approved_at = CASE WHEN %(approved_by)s::text IS NULL THEN approved_at ELSE now() END,
-    expected = coalesce(%(expected)s, expected),
     receipt = CASE WHEN %(receipt)s::jsonb IS NULL THEN receipt ELSE coalesce(receipt, '{}') || %(receipt)s END,
     undone_at = CASE WHEN %(status)s = 'rolled_back' THEN now() ELSE undone_at END,
     updated_at = now()
@@ -251,6 +254,11 @@ WHERE id = %(id)s AND (
 -- A lease to take an action back with.
 UPDATE action_log SET claimed_by = %(worker)s, lease_until = now() + make_interval(secs => %(lease)s)
 WHERE id = %(id)s AND status = ANY (%(before)s) AND NOT dry_run AND (lease_until IS NULL OR lease_until < now())
+
+-- name: expect_effect
+-- What the action is to bring about, as its executor reckons before the first step.
+UPDATE action_log SET revision = revision + 1, expected = %(expected)s, updated_at = now()
+WHERE id = %(id)s AND claimed_by = %(worker)s AND lease_until IS NOT NULL
 
 -- name: extend_lease
 -- Its holder is alive.

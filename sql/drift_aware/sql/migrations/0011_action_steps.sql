@@ -10,7 +10,8 @@ ALTER TABLE action_log
     ADD COLUMN expected    jsonb,
     ADD COLUMN cost_usd    double precision NOT NULL DEFAULT 0,
     ADD COLUMN undone_at   timestamptz;
-CREATE INDEX ON action_log (action, status);
+CREATE INDEX ON action_log (status, action);
+CREATE INDEX ON action_log (segment);
 COMMENT ON COLUMN action_log.auto IS 'Whether its rule lets it be carried out without anybody''s approval.';
 COMMENT ON COLUMN action_log.score IS 'The combined score of the alert, 0 to 1.';
 COMMENT ON COLUMN action_log.expires_at IS 'A proposal that nobody has answered by then is expired.';
