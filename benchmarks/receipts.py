@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from document import placed
 
+from document import placed
 from drift_aware.actions.effects import expected_change, expected_effect
 from drift_aware.actions.following import Period
 from drift_aware.actions.trial import Answer, Count, Question, Verdict, at_last, judge, summed
@@ -120,7 +120,7 @@ def play(truth: Truth, name: str, seed: int) -> Case:
     ramp = np.minimum(np.arange(1, allowed + 1) / _RAMP_MINUTES, 1)
     after = traffic.minutes(over, drifted + ramp * _moved(rng, truth, metric, drifted))
     since = _BEGIN + over * _MINUTE_MS
-    known = Period(alert.onset, alert.ts, since).before(before)
+    known = Period(alert.onset, alert.ts, since, since).before(before)
     level = summed(known).mean
     assert level is not None
     question = Question(expected_change(effect, metric.calm, level), metric.spread is None, since)
@@ -143,7 +143,8 @@ def _moved(rng: np.random.Generator, truth: Truth, metric: Metric, drifted: floa
 
 def _alert(name: str, drifted: float, traffic: Traffic) -> Alert:
     """Raised as soon as the events since the onset are so much likelier under a drift: they look worse then
-    than they are."""
+    than they are.
+    """
     metric = METRICS[name]
     counts = traffic.minutes(0, np.full(60 * 24 * 3, drifted))
     events = np.cumsum([count.events for count in counts])
@@ -171,7 +172,7 @@ def cases(actions: int, seed: int) -> Iterator[Case]:
 def table(found: list[Case]) -> str:
     """The verdicts by truth, and how long they took."""
     lines = [
-        "| the action | actions | helped | no effect | harmed | verdict after, median (hours) | 9 of 10 within |",
+        "| the action | actions | helped | no effect | harmed | hours, median | 9 of 10 within |",
         "|---|---|---|---|---|---|---|",
     ]
     for truth in TRUTHS:
@@ -199,7 +200,8 @@ def main() -> None:
             answer = case.answer
             print(
                 f"{case.truth} {case.metric}: {case.verdict}, {answer.before} -> {answer.after}, "
-                f"{answer.events_before}/{answer.events} events, e {answer.e_helped:.3g}/{answer.e_harmed:.3g}, "
+                f"{answer.events_before}/{answer.events} events, "
+                f"e {answer.e_helped:.3g}/{answer.e_harmed:.3g}, "
                 f"{case.hours:.1f} of {case.deadline_hours:.1f} h"
             )
     if arguments.actions >= 200 and _DOCUMENT.exists():

@@ -7,7 +7,7 @@ from drift_aware.schema.alerts import Alert, Effect
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
-# A drift of this size was found in so many events; to be sure how much of it is gone takes so many times more.
+# To be sure how much of a drift is gone takes so many times the events in which it was found.
 PATIENCE = 30
 
 # Of the drift that the alert tells of, what is taken to be there before the action: at least, and at most.

@@ -1,13 +1,13 @@
 """Has an action helped? A sequential test on what came after it: pure.
 
-What was counted before the action is compared with what is counted since. Two bets run side by side: that the
-metric is better than before by more than a margin, and that it is worse by more than one. Each is a mixture of
-likelihood ratios against the margin itself, in which the uncertainty of what was before is integrated out: a
-rate is a Beta predictive, as in the detectors; a mean is normal, with the variance that means of panes show.
-While the margin is not passed, the expectation of a bet is at most one whenever one looks, so the chance that
-it ever reaches E is at most 1 / E (Ville's inequality; Ramdas et al., "Game-theoretic statistics and safe
-anytime-valid inference", Statistical Science 2023, https://doi.org/10.1214/23-STS894). Of means this holds as
-far as their panes are normal.
+What was counted before the action is compared with what is counted since. Two bets run side by side: that
+the metric is better than before by more than a margin, and that it is worse by more than one. Each is a
+mixture of likelihood ratios against the margin itself, in which the uncertainty of what was before is
+integrated out: a rate is a Beta predictive, as in the detectors; a mean is normal, with the variance that
+means of panes show. While the margin is not passed, the expectation of a bet is at most one whenever one
+looks, so the chance that it ever reaches E is at most 1 / E (Ville's inequality; Ramdas et al.,
+"Game-theoretic statistics and safe anytime-valid inference", Statistical Science 2023,
+https://doi.org/10.1214/23-STS894). Of means this holds as far as their panes are normal.
 
 An effect takes time to come in, and what was counted until then must not weigh on a bet for ever: so each is
 spread over several moments at which it begins.
@@ -32,11 +32,11 @@ MARGIN = 0.25
 # The bets, in expected changes.
 BETTER = np.array([0.6, 1.0, 2.0])
 WORSE = np.array([-0.6, -1.0, -2.0, -4.0])
-# One false "helped" in a hundred; one false "harmed" in twenty, because to undo for nothing costs less than to
-# leave a harm.
+# One false "helped" in a hundred; one false "harmed" in twenty, because to undo for nothing costs less than
+# to leave a harm.
 HELPED_AT, HARMED_AT = 100.0, 20.0
-# At the deadline there is no later look: what looks worse by so many expected changes is taken for it, and less
-# is asked of what looks better.
+# At the deadline there is no later look: what looks worse by so many expected changes is taken for it, and
+# less is asked of what looks better.
 WORSE_AT_LAST, HELPED_AT_LAST = 0.4, 3.0
 # When bets begin, after the action.
 BEGINS_MINUTES = (0, 5, 15, 45, 135, 405, 1215)
@@ -98,7 +98,7 @@ class Answer:
         before: the metric before the action; ``after`` since ``begin``. None without events.
         low: of the interval of ``after``; so is ``high``.
         events: since ``begin``; ``events_before`` alike.
-        begin: when the bet that stands highest began, milliseconds.
+        begin: when the bet that is won began, milliseconds; without one, when the action was over.
         until: the pane in which the verdict fell, or the last; None without any.
         e_helped: how high the bet on better stands; ``e_harmed`` the other.
     """
@@ -141,9 +141,13 @@ def judge(question: Question, before: Sequence[Count], after: Sequence[Count]) -
     variance = 0.0 if question.rate else _variance([before, filled])
     helped, harmed = (_bets(question, first, filled, variance, shifts) for shifts in (BETTER, WORSE))
     at, verdict = _first(_mixed(helped), _mixed(harmed))
-    highest = max(helped[:, at], harmed[:, at], key=lambda logs: float(logs.max()))
-    begin = question.since + BEGINS_MINUTES[int(np.argmax(highest))] * _MINUTE_MS
-    seen = summed([count for count in filled[: at + 1] if count.start >= begin]) or summed(filled[: at + 1])
+    begin = question.since
+    if verdict != "undecided yet":
+        # One that has not begun stands at nought, and the best of a bet that is won above it.
+        begin += (
+            BEGINS_MINUTES[int(np.argmax((helped if verdict == "helped" else harmed)[:, at]))] * _MINUTE_MS
+        )
+    seen = summed([count for count in filled[: at + 1] if count.start >= begin])
     low, high = _interval(question.rate, seen, variance)
     return Answer(
         verdict=verdict,
@@ -220,7 +224,7 @@ def _rate_ratios(change: float, before: Sum, events: Floats, hits: Floats, shift
 def _mean_ratios(
     change: float, before: Sum, events: Floats, totals: Floats, variance: float, shifts: Floats
 ) -> Floats:
-    """Ln of the ratios of normal likelihoods, shape (shifts, panes); noughts while the variance is unknown."""
+    """Ln of the ratios of normal likelihoods, shape (shifts, panes); noughts without a variance."""
     if not 0 < variance < math.inf:
         return np.zeros((len(shifts), len(events)))
     moved = totals / events - before.total / before.events

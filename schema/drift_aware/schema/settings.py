@@ -30,6 +30,7 @@ from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 from drift_aware.schema.action_settings import Actions as Actions
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.kafka import Kafka
+from drift_aware.schema.prices import Price as Price
 from drift_aware.schema.section import Section
 
 PREFIX = "DRIFT_AWARE_"
@@ -158,6 +159,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     detectors: list[Detector] = []
     actions: Actions = Actions()
+    prices: dict[str, Price] = Field(default_factory=dict)
     notify: Notify = Notify()
     kafka: Kafka = Kafka()
     database_url: SecretStr | None = None

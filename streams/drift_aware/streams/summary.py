@@ -26,7 +26,7 @@ Vector = NDArray[np.int32]  # one embedding on the grid, shape (d,)
 EXAMPLES = 24  # so many are kept of a pane
 _LARGEST = 2**63 - 1  # of a count on the wire
 _AGAIN = "#again"
-_SCORED = "scored/"
+SCORED = "scored/"
 SILHOUETTE = "silhouette_grid"
 
 # What may be wrong with one event, by the count that it adds to.
@@ -214,9 +214,9 @@ def is_again(name: str) -> bool:
 
 def scored_by(reference: Reference) -> str:
     """The count of vectors that a reference has scored. Scores of another one mean nothing to it."""
-    return f"{_SCORED}{reference.id}"
+    return f"{SCORED}{reference.id}"
 
 
 def is_total(name: str) -> bool:
     """Whether a count is worth adding up for ever: those of scores depend on when a baseline came."""
-    return not name.startswith(_SCORED) and name != SILHOUETTE
+    return not name.startswith(SCORED) and name != SILHOUETTE
