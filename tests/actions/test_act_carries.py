@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 import pytest
 
-from drift_aware.actions import ledger
+from drift_aware.actions import answers, ledger
 from drift_aware.actions.policy import Decision, action_id
 from drift_aware.schema.alerts import Action
 from drift_aware.schema.topics import ACTIONS
@@ -148,8 +148,9 @@ def test_a_person_approves_runs_looks_at_and_takes_back_an_action(
     assert "approved  by Ann" in shown
     assert "step      run: done" in shown
     assert "cost      0.2500 USD" in shown
-    assert actions("rollback", TUNE).exit_code == 0
-    assert ledger.find(connection, TUNE).action.status == "rolled_back"
+    back = actions("rollback", TUNE, "--by", "Ann", "--note", "too dear", "--json")
+    assert json.loads(back.stdout)["status"] == "rolled_back"
+    assert json.loads(back.stdout)["reason"].startswith("rolled back by Ann (too dear): ")
     assert lines(folder) == []
 
 
@@ -164,7 +165,7 @@ def test_a_person_settles_what_nobody_could_tell(
     connection: Connection, database_url: str, start_command: Start, folder: Path
 ) -> None:
     propose(connection)
-    ledger.approve(connection, TUNE, "Ann")
+    answers.approve(connection, TUNE, "Ann")
     (folder / "cut").touch()
     (folder / "hidden").touch()
     lost = start_command("actions", "run", TUNE, database_url=database_url, **real(folder))
@@ -181,7 +182,7 @@ def test_what_nothing_carries_out_is_told_with_what_to_do(
     connection: Connection, database_url: str, start_command: Start
 ) -> None:
     ledger.claim(connection, alert(1), Decision("tune", "proposed", "because"), dry_run=False)
-    ledger.approve(connection, TUNE, "Ann")
+    answers.approve(connection, TUNE, "Ann")
     named = {"actions__executors": json.dumps({"tune": "nobody"})}
     ran = start_command("actions", "run", TUNE, database_url=database_url, **named)
     assert ran.wait() == 2
@@ -212,7 +213,7 @@ def test_nothing_leaves_in_a_dry_run(
     (folder / "sitecustomize.py").write_text(_OFFLINE.format(leaks=str(found)))
     monkeypatch.setenv("PYTHONPATH", str(folder))
     propose(connection, dry_run=dry_run)
-    ledger.approve(connection, TUNE, "Ann")
+    answers.approve(connection, TUNE, "Ann")
     ran = start_command("actions", "run", TUNE, database_url=database_url, **real(folder))
     assert ran.wait() == (1 if leaks else 0), ran.stderr
     assert len(found.read_text().splitlines() if found.exists() else []) == leaks

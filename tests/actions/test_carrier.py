@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from drift_aware.actions import ledger
+from drift_aware.actions import answers, ledger
 from drift_aware.actions.carrying import TRIES, Carrier
-from drift_aware.actions.errors import ActionFailed, LeaseLost, Unknown
+from drift_aware.actions.errors import ActionFailed, LeaseLost, OutOfTurn, Unknown
 from drift_aware.actions.executor import Job, Result
 from drift_aware.actions.installed import installed
 from drift_aware.actions.lanes import Lane
@@ -95,7 +95,7 @@ class Desk:
         self.connection, self.connect = connection, connect
         self.id = action_id("a1", "tune")
         ledger.claim(connection, alert(1), Decision("tune", "proposed", "because"), dry_run=False)
-        ledger.approve(connection, self.id, "Ann")
+        answers.approve(connection, self.id, "Ann")
 
     def carrier(self, executor: Scripted, actions: Actions = REAL, **more: Any) -> Carrier:
         mine = Claimant("first", executor.kind, True, actions.lease_seconds)
@@ -138,7 +138,7 @@ def test_a_failure_is_told_and_can_be_approved_again_to_go_on_where_it_failed(de
     action = desk.carry(Scripted(two=raises(ActionFailed("the box is\nfull; empty it"))))
     assert (action.status, action.reason) == ("failed", "the box is full; empty it")
     assert desk.steps == {"one": "done", "two": "failed"}
-    ledger.approve(desk.connection, desk.id, "Ann")
+    answers.approve(desk.connection, desk.id, "Ann")
     executor = Scripted()
     assert desk.carry(executor).status == "succeeded"
     assert executor.asked == ["find two", "do two"]
@@ -181,7 +181,7 @@ def test_a_step_that_is_settled_as_not_done_is_done_without_looking(desk: Desk) 
     lost = Scripted(one=raises(Unknown("broken")), find_one=raises(Unknown("nobody can tell")))
     action = desk.carry(lost)
     assert (action.status, action.reason, desk.steps) == ("unknown", "nobody can tell", {"one": "unknown"})
-    ledger.settle(desk.connection, desk.id, "one", "Ann", done=False)
+    answers.settle(desk.connection, desk.id, "one", "Ann", done=False)
     executor = Scripted(find_one=raises(Unknown("nobody can tell")))
     assert desk.carry(executor).status == "succeeded"
     assert executor.asked == ["do one", "do two"]
@@ -256,9 +256,12 @@ def test_what_is_rolled_back_says_what_was_taken_back(desk: Desk) -> None:
     carrier = desk.carrier(executor := Scripted())
     desk.carry(executor)
     carrier.claimant.take_back(desk.connection, desk.id)
-    assert carrier.undo(desk.id) == "2 things taken back"
+    assert carrier.undo(desk.id, "Ann") == "2 things taken back"
     entry = ledger.find(desk.connection, desk.id)
-    assert (entry.action.status, entry.action.reason) == ("rolled_back", "2 things taken back")
+    assert (entry.action.status, entry.action.reason) == (
+        "rolled_back",
+        "rolled back by Ann: 2 things taken back",
+    )
     assert entry.undone_at is not None
     assert desk.steps["undo"] == "done"
 
@@ -268,12 +271,26 @@ def test_what_cannot_be_taken_back_stands_as_before_and_may_be_tried_again(desk:
     carrier = desk.carrier(Scripted(undo=raises(ActionFailed("the model is in use"))))
     carrier.claimant.take_back(desk.connection, desk.id)
     with pytest.raises(ActionFailed, match="the model is in use"):
-        carrier.undo(desk.id)
+        carrier.undo(desk.id, "Ann")
     assert ledger.find(desk.connection, desk.id).action.status == "succeeded"
     carrier = desk.carrier(Scripted())
     carrier.claimant.take_back(desk.connection, desk.id)
-    carrier.undo(desk.id)
+    carrier.undo(desk.id, "Ann")
     assert ledger.find(desk.connection, desk.id).action.status == "rolled_back"
+
+
+def test_taking_back_that_is_cut_short_is_begun_again_by_another(desk: Desk) -> None:
+    desk.carry(Scripted())
+    carrier = desk.carrier(Scripted(undo=raises(psycopg.OperationalError("gone"))))
+    carrier.claimant.take_back(desk.connection, desk.id)
+    with pytest.raises(psycopg.OperationalError):
+        carrier.undo(desk.id, "Ann")
+    with pytest.raises(OutOfTurn):
+        Claimant("second", "tune", True, 60).take_back(desk.connection, desk.id)
+    desk.again()
+    carrier = desk.carrier(Scripted())
+    carrier.claimant.take_back(desk.connection, desk.id)
+    assert carrier.undo(desk.id, "Ann") == "2 things taken back"
 
 
 def test_a_call_that_the_days_budget_does_not_allow_is_not_made(desk: Desk) -> None:
@@ -391,6 +408,29 @@ def test_proposals_that_nobody_answers_expire(connection: Connection, database_u
     lenient = make_settings(database_url=database_url, actions={"require_approval": False})
     assert not Lane(lenient, Scripted()).once(connection)
     assert ledger.find(connection, action_id("a1", "tune")).action.status == "expired"
+
+
+def test_a_lane_goes_on_when_postgres_has_dropped_its_connections(
+    connection: Connection, database_url: str
+) -> None:
+    settings = make_settings(database_url=database_url, actions={"dry_run": False, "require_approval": False})
+    stop = threading.Event()
+    thread = threading.Thread(target=Lane(settings, Scripted()).run, args=[stop])
+    thread.start()
+
+    def dropped() -> int:
+        return connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'drift-aware act tune' AND datname = current_database()"
+        ).rowcount
+
+    wait_until(dropped)
+    ledger.claim(connection, alert(1), Decision("tune", "proposed", "because", auto=True), dry_run=False)
+    tune = action_id("a1", "tune")
+    wait_until(lambda: ledger.find(connection, tune).action.status == "succeeded")
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def make_tune(_: Settings) -> Scripted:

@@ -6,16 +6,18 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
-from drift_aware.actions import ledger, life, steps
+from drift_aware.actions import answers, ledger, life, steps
 from drift_aware.actions.errors import LeaseLost, OutOfTurn, UnknownAction
 from drift_aware.actions.leases import Claimant
 from drift_aware.actions.policy import Decision, action_id
 from drift_aware.schema.alerts import ActionStatus
-from drift_aware.sql import store
+from drift_aware.sql import migrate, store
 from drift_aware.sql.store import Connection
 from rig_events import alert
 
@@ -82,13 +84,13 @@ def test_the_table_of_what_may_follow_is_the_one_written_here() -> None:
 
 def overdue_and_swept(connection: Connection, action: str) -> None:
     overdue(connection, action)
-    ledger.expire(connection)
+    answers.expire(connection)
 
 
 Doing = Callable[[Connection, str], object]
 COMMANDS: dict[str, Doing] = {
-    "approve": lambda c, a: ledger.approve(c, a, "Ann"),
-    "reject": lambda c, a: ledger.reject(c, a, "Bob", "no"),
+    "approve": lambda c, a: answers.approve(c, a, "Ann"),
+    "reject": lambda c, a: answers.reject(c, a, "Bob", "no"),
     "overdue": overdue_and_swept,
     "propose again": lambda c, a: propose(c, _number(c, a)),
     "displace": lambda c, a: ledger.move(c, a, "withheld"),
@@ -103,9 +105,9 @@ COMMANDS: dict[str, Doing] = {
     "second succeeds": lambda c, a: ledger.move(c, a, "succeeded", holder="second"),
     "fail": lambda c, a: ledger.move(c, a, "failed", holder="first"),
     "unknown": lambda c, a: ledger.move(c, a, "unknown", holder="first"),
-    "settle": lambda c, a: ledger.settle(c, a, STEP, "Ann", done=True),
-    "settle as not done": lambda c, a: ledger.settle(c, a, STEP, "Ann", done=False),
-    "verify": lambda c, a: ledger.verify(c, a, "helped", {"before": 1.0}),
+    "settle": lambda c, a: answers.settle(c, a, STEP, "Ann", done=True),
+    "settle as not done": lambda c, a: answers.settle(c, a, STEP, "Ann", done=False),
+    "verify": lambda c, a: answers.verify(c, a, "helped", {"before": 1.0}),
     "take back": lambda c, a: worker("first").take_back(c, a),
     "rolled back": lambda c, a: ledger.move(c, a, "rolled_back", holder="first"),
     "release": lambda c, a: worker("first").release(c, a),
@@ -182,7 +184,7 @@ def test_an_approval_out_of_turn_says_where_the_action_stands_and_changes_nothin
     action = reach(connection, status)
     before = ledger.find(connection, action)
     with pytest.raises(OutOfTurn, match=says):
-        ledger.approve(connection, action, "Eve")
+        answers.approve(connection, action, "Eve")
     assert ledger.find(connection, action) == before
 
 
@@ -190,7 +192,7 @@ def test_an_approval_that_comes_too_late_finds_the_proposal_expired(connection: 
     action = propose(connection)
     overdue(connection, action)
     with pytest.raises(OutOfTurn, match="has expired"):
-        ledger.approve(connection, action, "Ann")
+        answers.approve(connection, action, "Ann")
     assert ledger.find(connection, action).action.status == "expired"
 
 
@@ -239,25 +241,25 @@ def test_only_a_step_of_unknown_outcome_is_settled(connection: Connection) -> No
     action = reach(connection, "unknown")
     before = ledger.find(connection, action)
     with pytest.raises(OutOfTurn, match="of unknown outcome is upload"):
-        ledger.settle(connection, action, "train", "Ann", done=True)
+        answers.settle(connection, action, "train", "Ann", done=True)
     assert ledger.find(connection, action) == before
-    settled = ledger.settle(connection, action, STEP, "Ann", done=True, note="seen", result={"file": "f1"})
+    settled = answers.settle(connection, action, STEP, "Ann", done=True, note="seen", result={"file": "f1"})
     assert (settled.status, settled.reason) == ("running", "Ann says that upload was done: seen")
     [step] = ledger.find(connection, action).steps
     assert (step.status, step.settled_by, step.result) == ("done", "Ann", {"file": "f1"})
     with pytest.raises(OutOfTurn, match="no step of unknown outcome"):
-        ledger.settle(connection, action, STEP, "Ann", done=True)
+        answers.settle(connection, action, STEP, "Ann", done=True)
 
 
 def test_a_verdict_stands_in_the_receipt_once(connection: Connection) -> None:
     action = reach(connection, "succeeded")
-    verified = ledger.verify(connection, action, "harmed", {"before": 0.1, "after": 0.2})
+    verified = answers.verify(connection, action, "harmed", {"before": 0.1, "after": 0.2})
     assert (verified.status, verified.receipt) == (
         "verified",
         {"before": 0.1, "after": 0.2, "verdict": "harmed"},
     )
     with pytest.raises(OutOfTurn, match="verified"):
-        ledger.verify(connection, action, "helped", {})
+        answers.verify(connection, action, "helped", {})
 
 
 def test_of_a_dry_run_there_is_nothing_to_verify_or_to_take_back(connection: Connection) -> None:
@@ -266,21 +268,21 @@ def test_of_a_dry_run_there_is_nothing_to_verify_or_to_take_back(connection: Con
     with pytest.raises(OutOfTurn, match="was a dry run"):
         worker("first").take_back(connection, action)
     with pytest.raises(OutOfTurn, match="was a dry run"):
-        ledger.verify(connection, action, "helped", {})
+        answers.verify(connection, action, "helped", {})
 
 
 def test_what_is_being_taken_back_is_not_approved_again(connection: Connection) -> None:
     action = reach(connection, "failed")
     worker("second").take_back(connection, action)
     with pytest.raises(OutOfTurn):
-        ledger.approve(connection, action, "Ann")
+        answers.approve(connection, action, "Ann")
     with pytest.raises(OutOfTurn):
         worker("first").take_back(connection, action)
 
 
 def test_an_action_that_is_not_there_is_unknown(connection: Connection) -> None:
     with pytest.raises(UnknownAction, match="drift-aware actions list"):
-        ledger.approve(connection, "nowhere", "Ann")
+        answers.approve(connection, "nowhere", "Ann")
 
 
 def test_the_weightiest_action_goes_first(connection: Connection) -> None:
@@ -302,3 +304,23 @@ def test_fine_tuning_can_be_read_as_triggers(connection: Connection) -> None:
     steps.begin(connection, action, "train", "key", "first")
     steps.end(connection, action, "train", "first", "done", {"job_id": "ft-1"})
     assert connection.execute(query).fetchall() == [("ft-1", "refusal_rate", True, "running")]
+
+
+def test_proposals_of_before_there_were_steps_wait_three_days_more(empty_database_url: str) -> None:
+    with store.connect(empty_database_url, "test") as connection:
+        every = migrate.available()
+        migrate.migrate(connection, [each for each in every if each.name != "action_steps"])
+        connection.execute(
+            "INSERT INTO action_log (id, revision, action, status, alert_id, segment, metric, severity, ts, "
+            "dry_run, reason, alert, claimed_by) "
+            "SELECT status, 1, 'notify', status, 'a1', 'all', 'm', 'info', now(), false, 'because', %s, 'me' "
+            "FROM unnest(ARRAY['proposed', 'withheld']) AS status",
+            [Jsonb(msgspec.to_builtins(alert(1)))],
+        )
+        migrate.migrate(connection, every)
+        old = ledger.find(connection, "proposed")
+        assert old.expires_at is not None
+        assert (old.expires_at - old.updated_at).days == 3
+        # Nobody is told of what may be weeks old.
+        assert not old.auto
+        assert answers.approve(connection, "proposed", "Ann").status == "approved"

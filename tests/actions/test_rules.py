@@ -1,5 +1,6 @@
 """Rules: which alert leads to what, at which score, how often a day, and at what hour."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from drift_aware.actions import ledger, quiet
+from drift_aware.actions import answers, ledger, quiet
 from drift_aware.actions.policy import Decision, Past, Rival, action_id, decide, impact
 from drift_aware.actions.rules import score
 from drift_aware.schema.action_settings import Actions, QuietHours
 from drift_aware.schema.alerts import ActionKind, Alert, Window
 from drift_aware.sql import store
 from drift_aware.sql.store import Connection
+from rig.services import wait_until
 from rig_events import NOON, alert
 
 HOUR = 3_600_000
@@ -141,9 +143,34 @@ def test_of_several_alerts_of_a_day_those_with_most_impact_keep_its_places(conne
     assert tunes(connection) == {"a1": "proposed", "a2": "withheld", "a3": "withheld", "a4": "proposed"}
 
 
+def test_two_that_decide_at_once_do_not_both_give_away_the_last_place(
+    connection: Connection, database_url: str
+) -> None:
+    rules = ruled(max_per_day=1)
+
+    def second() -> None:
+        with store.connect(database_url, "test") as other, other.transaction():
+            ledger.decide_alone(other)
+            answer(other, rules, traffic(2, 10))
+
+    thread = threading.Thread(target=second)
+    with connection.transaction():
+        ledger.decide_alone(connection)
+        answer(connection, rules, traffic(1, 10))
+        thread.start()
+        with store.connect(database_url, "test") as watcher:
+            waiting = (
+                "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+                "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+            )
+            wait_until(lambda: watcher.execute(waiting).fetchone() == (1,))
+    thread.join()
+    assert tunes(connection) == {"a1": "proposed", "a2": "withheld"}
+
+
 def test_what_is_approved_keeps_its_place(connection: Connection) -> None:
     answer(connection, ruled(max_per_day=1), traffic(1, 10))
-    ledger.approve(connection, action_id("a1", "tune"), "Ann")
+    answers.approve(connection, action_id("a1", "tune"), "Ann")
     answer(connection, ruled(max_per_day=1), traffic(2, 1000, severity="critical"))
     assert tunes(connection) == {"a1": "approved", "a2": "withheld"}
 
@@ -151,7 +178,7 @@ def test_what_is_approved_keeps_its_place(connection: Connection) -> None:
 def test_what_is_rejected_gives_its_place_back_and_the_next_day_has_new_ones(connection: Connection) -> None:
     rules = ruled(max_per_day=1)
     answer(connection, rules, traffic(1, 10))
-    ledger.reject(connection, action_id("a1", "tune"), "Bob")
+    answers.reject(connection, action_id("a1", "tune"), "Bob")
     answer(connection, rules, traffic(2, 10), traffic(3, 5, ts=NOON + 13 * HOUR))
     assert tunes(connection) == {"a1": "rejected", "a2": "proposed", "a3": "proposed"}
 
@@ -168,9 +195,9 @@ def test_what_has_expired_starts_no_cooldown_and_what_was_rejected_does(connecti
         answer(connection, ruled(), one)
         if ending == "expire":
             connection.execute("UPDATE action_log SET expires_at = now()")
-            ledger.expire(connection)
+            answers.expire(connection)
         else:
-            ledger.reject(connection, action_id(one.id, "tune"), "Bob")
+            answers.reject(connection, action_id(one.id, "tune"), "Bob")
         answer(connection, ruled(), alert(10 + number, segment=one.segment, ts=NOON + HOUR))
     assert tunes(connection) == {"a0": "expired", "a10": "proposed", "a1": "rejected", "a11": "withheld"}
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 
 import pytest
 
-from drift_aware.actions import ledger
+from drift_aware.actions import answers, ledger
 from drift_aware.actions.ledger import Entry
 from drift_aware.actions.policy import Decision, action_id
 from drift_aware.schema.alerts import ActionKind
@@ -62,7 +62,7 @@ class Desk:
         self.id = action_id("a1", kind)
         with store.connect(url, "test") as connection:
             assert ledger.claim(connection, alert(1), Decision(kind, "proposed", "because"), dry_run=False)
-            ledger.approve(connection, self.id, "Ann")
+            answers.approve(connection, self.id, "Ann")
 
     def entry(self) -> Entry:
         with store.connect(self.url, "test") as connection:
@@ -145,7 +145,7 @@ class ExecutorContract:
         assert max(Counter(desk.outside.effects()).values()) == 1
         desk.outside.appear()
         with store.connect(desk.url, "test") as connection:
-            ledger.settle(connection, desk.id, lost, "Ann", done=True)
+            answers.settle(connection, desk.id, lost, "Ann", done=True)
         resumed = desk.resume()
         assert resumed.stdout == "succeeded\n", resumed.stderr
         self.assert_once(desk)

@@ -79,7 +79,7 @@ class Carrier:
                 self.claimant.release(self.connection, action_id)
                 return ledger.find(self.connection, action_id).action
 
-    def undo(self, action_id: str) -> str:
+    def undo(self, action_id: str, by: str, note: str = "") -> str:
         """Take back what is this claimant's to take back; in a sentence, what that was.
 
         Raises:
@@ -97,9 +97,10 @@ class Carrier:
                 steps.end(self.connection, action_id, UNDO, worker, "failed")
                 self.claimant.release(self.connection, action_id)
                 raise ActionFailed(str(error)) from error
+            reason = f"rolled back by {by}" + (f" ({note})" if note else "") + f": {_line(said)}"
             with self.connection.transaction():
                 steps.end(self.connection, action_id, UNDO, worker, "done", {"said": said})
-                ledger.move(self.connection, action_id, "rolled_back", holder=worker, reason=_line(said))
+                ledger.move(self.connection, action_id, "rolled_back", holder=worker, reason=reason)
         return said
 
     def _rehearse(self, entry: ledger.Entry) -> Action:

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 from rich.console import Console
 
-from drift_aware.actions import ledger, quiet
+from drift_aware.actions import answers, ledger, quiet
 from drift_aware.actions.carrying import Carrier
 from drift_aware.actions.executor import Executor
 from drift_aware.actions.leases import Claimant, claimant
@@ -54,7 +54,7 @@ class Lane(Rounds):
 
     def once(self, connection: Connection, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Carry out the action that comes first; False if none waits."""
-        ledger.expire(connection)
+        answers.expire(connection)
         hours = self._actions.quiet_hours
         still = quiet.is_quiet(hours, self._now())
         action_id = self._claimant.next(connection, quiet=still)

@@ -39,9 +39,10 @@ def score(alert: Alert) -> float:
     (0.2, 0.5, 0.75, 1.0)
     """
     large = SEVERITIES.index(alert.severity) / (len(SEVERITIES) - 1)
-    if not alert.score > max(alert.threshold, 0.0):
+    needed = max(alert.threshold, 0.0)
+    if not alert.score > needed:
         return large
-    sure = 1.0 if math.isinf(alert.score) else 1 - max(alert.threshold, 0.0) / alert.score
+    sure = 1.0 if math.isinf(alert.score) else (alert.score - needed) / alert.score
     return max(large, sure)
 
 

@@ -10,7 +10,7 @@ import psycopg
 import typer
 from prometheus_client import CollectorRegistry
 
-from drift_aware.actions import ledger, runner
+from drift_aware.actions import answers, ledger, runner
 from drift_aware.actions.carrying import Carrier
 from drift_aware.actions.errors import ActionFailed
 from drift_aware.actions.executor import Executor
@@ -109,6 +109,8 @@ def show(action_id: Id, config: ConfigOption = None, json: JsonOption = False) -
         print(f"approved  by {entry.approved_by}, {entry.approved_at:%Y-%m-%d %H:%M:%S %Z}")
     elif entry.expires_at and action.status == "proposed":
         print(f"expires   {entry.expires_at:%Y-%m-%d %H:%M:%S %Z}")
+    if (effect := action.expected) is not None:
+        print(f"expected  {effect.metric} {effect.direction} from {effect.current:g} to {effect.target:g}")
     for step in entry.steps:
         print(f"step      {_step(step)}")
     print(f"cost      {entry.cost_usd:.4f} USD")
@@ -125,7 +127,7 @@ def approve(
 ) -> None:
     """Let a proposed action be carried out, or one that has failed once more."""
     with _record(start(config)) as connection:
-        _tell(ledger.approve(connection, action_id, by or getpass.getuser(), note), json)
+        _tell(answers.approve(connection, action_id, _who(by), note), json)
 
 
 def reject(
@@ -137,7 +139,7 @@ def reject(
 ) -> None:
     """Refuse an action that has not begun."""
     with _record(start(config)) as connection:
-        _tell(ledger.reject(connection, action_id, by or getpass.getuser(), note), json)
+        _tell(answers.reject(connection, action_id, _who(by), note), json)
 
 
 def run(action_id: Id, config: ConfigOption = None, json: JsonOption = False) -> None:
@@ -157,7 +159,13 @@ def run(action_id: Id, config: ConfigOption = None, json: JsonOption = False) ->
         raise typer.Exit(1)
 
 
-def rollback(action_id: Id, config: ConfigOption = None, json: JsonOption = False) -> None:
+def rollback(
+    action_id: Id,
+    by: ByOption = None,
+    note: NoteOption = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
     """Take back what an action has done."""
     settings = start(config)
     with _record(settings) as connection:
@@ -166,7 +174,7 @@ def rollback(action_id: Id, config: ConfigOption = None, json: JsonOption = Fals
             raise ActionFailed("nothing is taken back while actions.dry_run is on")
         with _told_in_a_line():
             carrier.claimant.take_back(connection, action_id)
-            carrier.undo(action_id)
+            carrier.undo(action_id, _who(by), note)
         _tell(ledger.find(connection, action_id).action, json)
 
 
@@ -187,8 +195,15 @@ def settle(
     except msgspec.MsgspecError:
         raise SettingsError("--result must be a JSON object") from None
     with _record(settings) as connection:
-        who = by or getpass.getuser()
-        _tell(ledger.settle(connection, action_id, step, who, done=done, note=note, result=gave), json)
+        who = _who(by)
+        _tell(answers.settle(connection, action_id, step, who, done=done, note=note, result=gave), json)
+
+
+def _who(by: str | None) -> str:
+    try:
+        return by or getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user may have no name
+        raise SettingsError("say who decides: --by NAME") from None
 
 
 @contextmanager
