@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 import msgspec
 import structlog
 
-from drift_aware.actions import ledger
+from drift_aware.actions import answers, ledger
 from drift_aware.actions.carrying import Carrier
 from drift_aware.actions.effects import expected_change
 from drift_aware.actions.errors import ActionFailed, OutOfTurn
@@ -33,6 +33,9 @@ _NOTES = UUID("d3c1f0a7-7a0e-5d7b-9a55-0e6c5b1f7a42")
 _MINUTE_MS = 60_000
 # A look every minute, or more often where panes are so short that a minute is long.
 _MOST_PAUSE_SECONDS, _PANES = 60.0, 6.0
+
+# Who takes back what has harmed.
+_NAME = "the rules"
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +92,7 @@ def examine(connection: Connection, entry: Entry) -> Finding | None:
         entry: which; its steps are over.
     """
     effect, alert = entry.action.expected, entry.alert
-    ended = [step.ended_at for step in entry.steps if step.ended_at is not None]
+    ended = [step.ended_at for step in entry.steps if step.ended_at is not None and step.step != UNDO]
     if effect is None or alert is None or not ended:
         return None
     since = round(max(ended).timestamp() * 1000)
@@ -153,7 +156,7 @@ class Verifier(Rounds):
         try:
             with connection.transaction():
                 receipt = {**finding.receipt, "rollback": "automatic" if automatic else None}
-                ledger.verify(connection, action.id, finding.verdict, receipt)
+                answers.verify(connection, action.id, finding.verdict, receipt)
                 if harmed:
                     note, decision = harm(entry, finding, automatic=automatic)
                     ledger.claim(connection, note, decision, dry_run=self._settings.dry_run)
@@ -171,7 +174,7 @@ class Verifier(Rounds):
         carrier = Carrier(self._executors[kind], mine, self._settings, connection, self._connect)
         try:
             mine.take_back(connection, action_id)
-            log.info("action rolled back", action=kind, id=action_id, done=carrier.undo(action_id))
+            log.info("action rolled back", action=kind, id=action_id, done=carrier.undo(action_id, _NAME))
         except (ActionFailed, OutOfTurn) as error:
             log.error("not rolled back", action=kind, id=action_id, why=str(error))
 

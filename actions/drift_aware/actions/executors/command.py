@@ -35,9 +35,9 @@ class CommandExecutor:
 
     steps: Sequence[str] = (RUN,)
 
-    def __init__(self, command: Command, settings: Actions) -> None:
+    def __init__(self, command: Command, settings: Actions | None = None) -> None:
         self.kind: ActionKind = command.kind
-        self._command, self._settings = command, settings
+        self._command, self._settings = command, settings or Actions()
 
     def expected(self, alert: Alert) -> Effect | None:
         """The metric goes back; a message changes none."""
