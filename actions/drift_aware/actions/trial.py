@@ -35,9 +35,11 @@ WORSE = np.array([-0.6, -1.0, -2.0, -4.0])
 # One false "helped" in a hundred; one false "harmed" in twenty, because to undo for nothing costs less than
 # to leave a harm.
 HELPED_AT, HARMED_AT = 100.0, 20.0
-# At the deadline there is no later look: what looks worse by so many expected changes is taken for it, and
-# less is asked of what looks better.
-WORSE_AT_LAST, HELPED_AT_LAST = 0.4, 3.0
+# At the deadline there is no later look. Less is asked of what looks better; and what looks worse, by so many
+# expected changes at least, has harmed unless a harm as large as the expected help is so many standard errors
+# away.
+HELPED_AT_LAST = 3.0
+WORSE_AT_LAST, ERRORS_AT_LAST = 0.1, 2.0
 # When bets begin, after the action.
 BEGINS_MINUTES = (0, 5, 15, 45, 135, 405, 1215)
 # Fewer panes do not show how much they vary.
@@ -100,6 +102,7 @@ class Answer:
         events: since ``begin``; ``events_before`` alike.
         begin: when the bet that is won began, milliseconds; without one, when the action was over.
         until: the pane in which the verdict fell, or the last; None without any.
+        error: the standard error of the difference of ``after`` and ``before``.
         e_helped: how high the bet on better stands; ``e_harmed`` the other.
     """
 
@@ -112,6 +115,7 @@ class Answer:
     events: int
     begin: int
     until: int | None
+    error: float
     e_helped: float
     e_harmed: float
 
@@ -136,7 +140,18 @@ def judge(question: Question, before: Sequence[Count], after: Sequence[Count]) -
     if not first.events or not filled:
         until = after[-1].start if after else None
         return Answer(
-            "undecided yet", first.mean, None, None, None, first.events, 0, question.since, until, 1.0, 1.0
+            "undecided yet",
+            first.mean,
+            None,
+            None,
+            None,
+            first.events,
+            0,
+            question.since,
+            until,
+            math.inf,
+            1.0,
+            1.0,
         )
     variance = 0.0 if question.rate else _variance([before, filled])
     helped, harmed = (_bets(question, first, filled, variance, shifts) for shifts in (BETTER, WORSE))
@@ -159,6 +174,7 @@ def judge(question: Question, before: Sequence[Count], after: Sequence[Count]) -
         events=seen.events,
         begin=begin,
         until=filled[at].start,
+        error=_error(question.rate, first, seen, variance),
         e_helped=_exp(_mixed(helped)[at]),
         e_harmed=_exp(_mixed(harmed)[at]),
     )
@@ -177,7 +193,7 @@ def at_last(question: Question, answer: Answer) -> Verdict:
         return answer.verdict
     if answer.before is not None and answer.after is not None:
         moved = (answer.after - answer.before) / question.change
-        if moved < -WORSE_AT_LAST:
+        if moved < -WORSE_AT_LAST and moved + 1 < ERRORS_AT_LAST * answer.error / abs(question.change):
             return "harmed"
         if moved > MARGIN and answer.e_helped >= HELPED_AT_LAST:
             return "helped"
@@ -254,6 +270,14 @@ def _variance(parts: Sequence[Sequence[Count]]) -> float:
             squares += sum(count.events * (count.total / count.events - mean) ** 2 for count in filled)
             free += len(filled) - 1
     return squares / (free - 2) if free + len(parts) >= MIN_PANES else math.inf
+
+
+def _error(rate: bool, before: Sum, after: Sum, variance: float) -> float:
+    squares = 0.0
+    for part in (before, after):
+        share = (part.total + 0.5) / (part.events + 1)
+        squares += (share * (1 - share) if rate else variance) / part.events
+    return math.sqrt(squares)
 
 
 def _interval(rate: bool, seen: Sum, variance: float) -> tuple[float | None, float | None]:
