@@ -118,9 +118,13 @@ def test_what_cannot_be_taken_back_says_what_is_missing() -> None:
     assert executor(undo=python("")).undo(job).endswith("has taken it back")
 
 
-def test_it_plans_in_a_sentence_and_expects_nothing() -> None:
+def test_it_plans_in_a_sentence_and_expects_the_metric_to_go_back_unless_it_only_tells() -> None:
     assert executor().plan(Bill().job()) == f"run {sys.executable}"
-    assert executor().expected(ONE) is None
+    effect = executor().expected(ONE)
+    assert effect is not None
+    assert (effect.metric, effect.direction) == (ONE.metric, "down")
+    tells = CommandExecutor(Command(kind="notify", run=["true"]))
+    assert tells.expected(ONE) is None
 
 
 def test_without_a_section_there_is_no_executor() -> None:

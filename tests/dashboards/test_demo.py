@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ class Demo:
     def said(self) -> str:
         return Path(self._stdout.name).read_text() + Path(self._stderr.name).read_text()
 
-    def lines(self) -> list[dict[str, object]]:
+    def lines(self) -> list[dict[str, Any]]:
         """The JSON lines on stdout."""
         return [json.loads(line) for line in Path(self._stdout.name).read_text().splitlines()]
 
@@ -104,6 +105,28 @@ def test_a_minute_of_the_demo_finds_the_drift_and_leaves_only_its_folder(
     assert [each.name for each in folder.iterdir()] == [".drift-aware"]
     assert processes_in(folder) == []
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.timeout(300)
+def test_what_the_demo_approves_is_carried_out_and_its_receipt_says_that_it_has_helped(
+    start: Callable[..., Demo],
+) -> None:
+    demo = start("--approve", "--json")
+
+    def tuned() -> list[dict[str, Any]]:
+        return [
+            line for line in demo.lines() if line.get("action") == "tune" and line["status"] == "verified"
+        ]
+
+    wait_until(tuned, 240, demo.said)
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait(60) == 0, demo.said()
+    receipt = tuned()[0]["receipt"]
+    assert receipt["verdict"] == "helped"
+    assert receipt["e_value"] >= 100
+    assert {"proposed", "approved", "succeeded", "verified"} <= {
+        line["status"] for line in demo.lines() if line.get("action") == "tune"
+    }
 
 
 @pytest.mark.timeout(120)

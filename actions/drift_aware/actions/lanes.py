@@ -3,7 +3,6 @@
 So a message does not wait for hours of fine-tuning, and none of it holds up the reading of alerts.
 """
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,15 +10,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
-import psycopg
 import structlog
 from rich.console import Console
 
 from drift_aware.actions import answers, ledger, quiet
-from drift_aware.actions.carrying import PASSING, Carrier
-from drift_aware.actions.errors import LeaseLost, OutOfTurn
+from drift_aware.actions.carrying import Carrier
 from drift_aware.actions.executor import Executor
 from drift_aware.actions.leases import Claimant, claimant
+from drift_aware.actions.rounds import Rounds
 from drift_aware.schema.alerts import ActionKind
 from drift_aware.schema.progress import Advance
 from drift_aware.schema.settings import Settings
@@ -30,12 +28,11 @@ from drift_aware.sql.store import Connection
 LOOK_SECONDS = 1.0
 # What has not come to the end of its step by then is looked for by the next start.
 GRACE_SECONDS = 8.0
-LONGEST_RETRY_SECONDS = 30.0
 
 log = structlog.get_logger(__name__)
 
 
-class Lane:
+class Lane(Rounds):
     """Carries out the actions of one kind, the weightiest first, one after the other.
 
     Args:
@@ -51,23 +48,9 @@ class Lane:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._actions, self._executor, self._now = settings.actions, executor, now
-        self._connect = partial(store.connect, settings.require_database_url(), f"act {executor.kind}")
+        name = f"act {executor.kind}"
+        super().__init__(name, partial(store.connect, settings.require_database_url(), name), LOOK_SECONDS)
         self._claimant: Claimant = claimant(ledger.me(), executor.kind, settings.actions)
-        self._failures = 0
-
-    def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set; Postgres not answering is waited out."""
-        while not stop.is_set():
-            try:
-                with self._connect() as connection:
-                    while not stop.is_set():
-                        if not self.once(connection, stop.is_set):
-                            stop.wait(LOOK_SECONDS)
-                        self._failures = 0
-            except (LeaseLost, OutOfTurn) as error:
-                log.warning("action left to another", error=str(error))
-            except (*PASSING, psycopg.Error) as error:
-                self._wait(stop, error)
 
     def once(self, connection: Connection, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Carry out the action that comes first; False if none waits."""
@@ -87,25 +70,25 @@ class Lane:
         carrier.carry(action_id)
         return True
 
-    def _wait(self, stop: threading.Event, error: Exception) -> None:
-        ceiling = min(LONGEST_RETRY_SECONDS, 2.0 ** min(self._failures, 10))
-        self._failures += 1
-        log.warning("trying again", kind=self._claimant.kind, cause=type(error).__name__)
-        stop.wait(random.uniform(ceiling / 2, ceiling))
-
 
 @contextmanager
 def lanes(
-    settings: Settings, executors: Mapping[ActionKind, Executor], stop: threading.Event
+    settings: Settings, executors: Mapping[ActionKind, Executor], stop: threading.Event, *beside: Rounds
 ) -> Iterator[list[BaseException]]:
     """One lane for each executor, as long as the block lasts; what ends a lane ends the process.
+
+    Args:
+        settings: all of them.
+        executors: by kind.
+        stop: ends them all.
+        *beside: what else is done, each in a thread of its own.
 
     Yields:
         What a lane has ended of; it is for the caller to raise.
     """
     ended: list[BaseException] = []
 
-    def work(lane: Lane) -> None:
+    def work(lane: Rounds) -> None:
         try:
             lane.run(stop)
         except BaseException as error:  # noqa: BLE001 - raised again by the caller
@@ -114,8 +97,8 @@ def lanes(
 
     log.info("carrying out", kinds=sorted(executors), dry_run=settings.actions.dry_run)
     threads = [
-        threading.Thread(target=work, args=[Lane(settings, each)], name=f"act {each.kind}", daemon=True)
-        for each in executors.values()
+        threading.Thread(target=work, args=[each], name=each.name, daemon=True)
+        for each in (*(Lane(settings, executor) for executor in executors.values()), *beside)
     ]
     for thread in threads:
         thread.start()

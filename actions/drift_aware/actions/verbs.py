@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import psycopg
 import typer
+from prometheus_client import CollectorRegistry
 
 from drift_aware.actions import answers, ledger, runner
 from drift_aware.actions.executors.notify.keeping import keeping
@@ -15,12 +16,15 @@ from drift_aware.actions.foreground import carrier, record, roll_back
 from drift_aware.actions.installed import installed
 from drift_aware.actions.lanes import lanes
 from drift_aware.actions.outbox import Outbox
+from drift_aware.actions.spending import Spending
 from drift_aware.actions.steps import Step
+from drift_aware.actions.verifying import Verifier
 from drift_aware.schema.alerts import Action, ActionStatus
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.sql.consumer import ExactlyOnceConsumer
 from drift_aware.sql.errors import DatabaseUnreachable
+from drift_aware.sql.metrics import served
 from drift_aware.sql.verbs import SkipLostOption
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
@@ -38,8 +42,14 @@ def register(app: typer.Typer) -> None:
     app.command("act")(act)
 
 
-def act(config: ConfigOption = None, skip_lost: SkipLostOption = False) -> None:
-    """Turn alerts into actions, and carry out what is approved; Ctrl-C or SIGTERM stops it.
+def act(
+    config: ConfigOption = None,
+    prometheus_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Serve metrics on this port; 0 serves none.")
+    ] = 0,
+    skip_lost: SkipLostOption = False,
+) -> None:
+    """Turn alerts into actions, carry out what is approved, and see whether it has helped; Ctrl-C stops it.
 
     Every action is entered in the ledger and published to drift.actions.v1. While actions.dry_run is on,
     which it is at first, carrying out means saying what would be done.
@@ -49,9 +59,15 @@ def act(config: ConfigOption = None, skip_lost: SkipLostOption = False) -> None:
     outbox = Outbox(settings)
     work = runner.Runner(settings.actions, outbox)
     consumer = ExactlyOnceConsumer(settings, runner.NAME, runner.TOPICS, work, skip_lost=skip_lost)
+    registry = CollectorRegistry()
+    registry.register(Spending(lambda: record(settings)))
     stop = stop_on_signals()
     try:
-        with keeping(settings, stop), lanes(settings, executors, stop) as ended:
+        with (
+            served(prometheus_port, registry),
+            keeping(settings, stop),
+            lanes(settings, executors, stop, Verifier(settings, executors)) as ended,
+        ):
             consumer.run(stop)
     finally:
         outbox.close()

@@ -51,11 +51,13 @@ class Board(Struct):
         self.alerts[alert.id] = alert
         return True
 
-    def act(self, action: Action) -> None:
-        """Take an action, unless a later revision is known."""
+    def act(self, action: Action) -> bool:
+        """Take an action, unless this revision or a later one is known; whether it was news."""
         known = self.actions.get(action.id)
-        if known is None or known.revision < action.revision:
-            self.actions[action.id] = action
+        if known is not None and known.revision >= action.revision:
+            return False
+        self.actions[action.id] = action
+        return True
 
 
 def render(board: Board, elapsed_seconds: float, message: str) -> RenderableType:

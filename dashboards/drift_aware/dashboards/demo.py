@@ -21,6 +21,7 @@ from rich.live import Live
 
 from drift_aware.dashboards.board import Board, render
 from drift_aware.dashboards.children import Child
+from drift_aware.dashboards.person import Person
 from drift_aware.schema.alerts import Action, Alert, Readings
 from drift_aware.schema.errors import DriftAwareError, SettingsError
 from drift_aware.schema.settings import ENVIRONMENT, PREFIX, Settings
@@ -32,6 +33,8 @@ from drift_aware.streams.reader import follow
 from drift_aware.streams.stage import Input
 
 _log = structlog.get_logger(__name__)
+
+_json = msgspec.json.Encoder().encode
 
 FOLDER = Path(".drift-aware")
 PARTITIONS = 2
@@ -49,13 +52,19 @@ SETTINGS = {
     "BASELINE__FEEDBACK": 200,
     "BASELINE__EVALUATIONS": 130,
 }
+# With --approve: what stands for the training of a model, which here succeeds at once.
+APPROVING = {
+    "ACTIONS__DRY_RUN": False,
+    "ACTIONS__COMMAND": _json({"kind": "tune", "run": [sys.executable, "-c", "print('{}')"]}).decode(),
+}
+# The simulated application that does well again once somebody has acted.
+_RECOVERS = {"drift": "recovery"}
 _TICK_SECONDS = 0.5
 _MARK = "drift-aware-demo"
 
 _readings = msgspec.json.Decoder(Readings).decode
 _alert = msgspec.json.Decoder(Alert).decode
 _action = msgspec.json.Decoder(Action).decode
-_json = msgspec.json.Encoder().encode
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -64,12 +73,14 @@ class Options(msgspec.Struct, frozen=True):
     Attributes:
         seconds: how long; None runs until Ctrl-C.
         lines: firing alerts as JSON lines on stdout, in place of a screen.
+        approve: whether the demo plays the person who approves the tuning; actions come as lines, too.
     """
 
     scenario: str
     seconds: float | None
     seed: int
     lines: bool
+    approve: bool = False
 
 
 def run(options: Options, stop: Flag) -> None:
@@ -87,7 +98,7 @@ def run(options: Options, stop: Flag) -> None:
         broker = stack.enter_context(EmbeddedBroker(every_topic(PARTITIONS)))
         # In a temporary folder: this one may be too deep for a socket, or closed to PostgreSQL's own user.
         database = stack.enter_context(EmbeddedPostgres())
-        environment = _environment(broker.bootstrap, database.url)
+        environment = _environment(broker.bootstrap, database.url, approve=options.approve)
         connection = stack.enter_context(store.connect(database.url, "demo"))
         migrate.migrate(connection)
         children = stack.enter_context(_children(options, environment, folder))
@@ -95,6 +106,7 @@ def run(options: Options, stop: Flag) -> None:
         message = (
             f"scenario {options.scenario}: it changes after {CHANGE_AT / RATE:.0f} s; Ctrl-C stops it all"
         )
+        person = Person() if options.approve else None
         while not stop.wait(_TICK_SECONDS):
             for child in children:
                 child.check()
@@ -102,6 +114,8 @@ def run(options: Options, stop: Flag) -> None:
                 raise failure
             board.rows = store.count_rows(connection)
             elapsed = time.monotonic() - started
+            if person is not None:
+                person.look(connection, elapsed)
             show(board, elapsed, message)
             if options.seconds is not None and elapsed >= options.seconds:
                 break
@@ -111,7 +125,9 @@ def run(options: Options, stop: Flag) -> None:
 @contextmanager
 def _children(options: Options, environment: dict[str, str], folder: Path) -> Iterator[list[Child]]:
     """Every role and the chat app; at the end the app goes first and the worker last."""
-    simulate = ("simulate", "--scenario", options.scenario, "--seed", str(options.seed))
+    # Somebody acts, so the application does well again.
+    scenario = _RECOVERS.get(options.scenario, options.scenario) if options.approve else options.scenario
+    simulate = ("simulate", "--scenario", scenario, "--seed", str(options.seed))
     pace = ("--rate", str(RATE), "--change-at", str(CHANGE_AT))
     logs = folder / "logs"
     logs.mkdir()
@@ -143,13 +159,17 @@ def _followed(options: Options, board: Board, bootstrap: str) -> Iterator[list[D
     def read_alert(record: Input) -> None:
         alert = _alert(record.value or b"")
         if board.alert(alert) and alert.status == "firing" and options.lines:
-            sys.stdout.write(_json(alert).decode() + "\n")
-            sys.stdout.flush()
+            _print(alert)
+
+    def read_action(record: Input) -> None:
+        action = _action(record.value or b"")
+        if board.act(action) and options.lines and options.approve:
+            _print(action)
 
     threads = [
         follower(READINGS, lambda record: board.read(_readings(record.value or b""))),
         follower(ALERTS, read_alert),
-        follower(ACTIONS, lambda record: board.act(_action(record.value or b""))),
+        follower(ACTIONS, read_action),
     ]
     for thread in threads:
         thread.start()
@@ -172,14 +192,20 @@ def _screen(options: Options) -> Iterator[Callable[[Board, float, str], None]]:
         yield lambda board, elapsed, message: live.update(render(board, elapsed, message), refresh=True)
 
 
-def _environment(bootstrap: str, database_url: str) -> dict[str, str]:
+def _print(line: Alert | Action) -> None:
+    sys.stdout.write(_json(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _environment(bootstrap: str, database_url: str, *, approve: bool = False) -> dict[str, str]:
     """This process's environment without the settings of another installation in it."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name not in ENVIRONMENT and not name.startswith(PREFIX)
     }
-    ours = {PREFIX + name: str(value) for name, value in SETTINGS.items()}
+    settings = SETTINGS | (APPROVING if approve else {})
+    ours = {PREFIX + name: str(value) for name, value in settings.items()}
     return (
         inherited
         | ours

@@ -75,15 +75,19 @@ def demo(
     seconds: Annotated[float | None, typer.Option(min=1, help="How long; else until Ctrl-C.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 7,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Approve the tuning that is proposed, and see whether it helps.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Show everything at work on this machine, with an embedded broker and database: nothing to set up.
 
-    With --json, or when the output is not a terminal, firing alerts come as JSON lines on stdout.
+    With --json, or when the output is not a terminal, firing alerts come as JSON lines on stdout; with
+    --approve every step in the life of an action, too, and scenario drift ends when the model is tuned.
     """
     del no_browser  # there is no page yet that a browser could open; scripts may say it already
     lines = json or not sys.stdout.isatty()
     logs.configure("INFO" if lines else "WARNING")
     if scenario not in SCENARIOS:
         raise SettingsError(f"no scenario {scenario}; there are {', '.join(SCENARIOS)}")
-    demo_module.run(demo_module.Options(scenario, seconds, seed, lines), stop_on_signals())
+    demo_module.run(demo_module.Options(scenario, seconds, seed, lines, approve), stop_on_signals())

@@ -92,6 +92,9 @@ class Actions(Section):
         max_per_day: actions of one kind that a UTC day of event time has places for; messages have no limit.
         executors: kind to the name of what carries it out, where several are installed.
         lease_seconds: an action whose process has not been heard of for so long is carried on by another.
+        expected_recovery: how much of the way back an action is expected to bring a metric; 1 is all of it.
+        verify_hours: at least so long it is watched whether it has; at most ``verify_days``.
+        auto_rollback: whether what has harmed is taken back without asking anybody.
     """
 
     dry_run: bool = True
@@ -110,3 +113,7 @@ class Actions(Section):
     tune: Tune = Tune()
     safety: Safety = Safety()
     lease_seconds: float = Field(60, ge=1)
+    expected_recovery: float = Field(0.5, gt=0, le=1)
+    verify_hours: float = Field(24, gt=0, le=24 * 7)
+    verify_days: float = Field(14, gt=0, le=90)
+    auto_rollback: bool = False

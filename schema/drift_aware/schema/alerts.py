@@ -113,14 +113,36 @@ class Reading(Struct, kw_only=True, omit_defaults=False):
     strength: float | None = None
 
 
+class Tally(Struct, frozen=True, array_like=True):
+    """What the units of a pane had of a metric.
+
+    Attributes:
+        events: of which the metric is known; of a conversation only the first.
+        total: of their values, in the metric's unit; of embeddings in bins of the distance from the baseline.
+        rate: whether every value is nought or one.
+    """
+
+    events: int
+    total: float
+    rate: bool = False
+
+
 class Readings(Struct, kw_only=True, omit_defaults=False):
-    """All readings of a segment at the end of one pane; ``start`` and ``end`` in event-time milliseconds."""
+    """All readings of a segment at the end of one pane; ``start`` and ``end`` in event-time milliseconds.
+
+    Attributes:
+        totals: kind to how many events there were, all of every conversation.
+        tallies: metric to what the pane had of it; empty where the readings are of more than one pane. Of
+            embeddings the name ends with the reference they were scored against, as in
+            ``query_embedding/1f0c9a3e``.
+    """
 
     segment: str
     start: int
     end: int
     totals: dict[str, int]
     readings: list[Reading]
+    tallies: dict[str, Tally] = {}
 
 
 class Baseline(Struct, kw_only=True, omit_defaults=False):

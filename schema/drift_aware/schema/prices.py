@@ -1,14 +1,18 @@
-"""What a model costs; providers change it, so it is configuration."""
+"""The section ``prices``: what models cost, for the day's budget and the receipts."""
+
+from typing import Annotated
 
 from pydantic import Field
 
 from drift_aware.schema.section import Section
 
+_Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
 
 class Price(Section):
-    """US dollars for a million tokens."""
+    """Of one model, in US dollars; what is not said cannot be bought."""
 
-    input_per_million: float = Field(0, ge=0)
-    output_per_million: float = Field(0, ge=0)
-    training_per_million: float = Field(0, ge=0)
-    embedding_per_million: float = Field(0, ge=0)
+    input_per_million: _Usd | None = None
+    output_per_million: _Usd | None = None
+    training_per_million: _Usd | None = None
+    embedding_per_million: _Usd | None = None

@@ -33,7 +33,7 @@ from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
 from drift_aware.schema.notify_settings import Notify as Notify
-from drift_aware.schema.prices import Price
+from drift_aware.schema.prices import Price as Price
 from drift_aware.schema.section import Section
 
 PREFIX = "DRIFT_AWARE_"

@@ -102,7 +102,8 @@ def _sort_alert(record: Record, batch: Batch) -> None:
 
 def _sort_readings(record: Record, batch: Batch) -> None:
     pane = _decoded(_readings, record)
-    batch.add("pane_totals", [rows.totals_row(pane, batch.tally)])
+    if pane.totals:  # what has waited for its baseline was counted when its panes closed
+        batch.add("pane_totals", [rows.totals_row(pane, batch.tally)])
     batch.add("drift_metrics", rows.reading_rows(pane, batch.tally))
 
 

@@ -98,9 +98,10 @@ ON CONFLICT (segment, metric, detector, channel, pane_start) DO UPDATE SET
 
 -- name: upsert_pane_totals
 -- The counts that came with the readings of a pane.
-INSERT INTO pane_totals (segment, pane_start, pane_end, totals)
-VALUES (%(segment)s, %(pane_start)s, %(pane_end)s, %(totals)s)
-ON CONFLICT (segment, pane_start) DO UPDATE SET pane_end = excluded.pane_end, totals = excluded.totals
+INSERT INTO pane_totals (segment, pane_start, pane_end, totals, tallies)
+VALUES (%(segment)s, %(pane_start)s, %(pane_end)s, %(totals)s, %(tallies)s)
+ON CONFLICT (segment, pane_start) DO UPDATE SET
+    pane_end = excluded.pane_end, totals = excluded.totals, tallies = excluded.tallies
 
 -- name: upsert_day_sums
 -- The sums of a day at a later event time than any seen; the same or earlier ones change nothing.
@@ -1103,3 +1104,55 @@ WHERE ts >= %(since)s AND ts < %(until)s
         )
     ))
 ORDER BY ts DESC, id
+
+-- name: tallies
+-- What a segment had of a metric from one time to another, in stretches of so many milliseconds; of embeddings,
+-- by the reference that scored them.
+SELECT
+    tally.key,
+    (%(since)s + floor((extract(epoch FROM pane_start) * 1000 - %(since)s) / %(width)s) * %(width)s)::bigint AS begin,
+    sum((tally.value ->> 0)::bigint)::bigint,
+    sum((tally.value ->> 1)::double precision),
+    bool_and((tally.value ->> 2)::boolean)
+FROM pane_totals, jsonb_each(tallies) AS tally
+WHERE segment = %(segment)s
+    AND pane_start >= to_timestamp(%(since)s / 1000.0) AND pane_start < to_timestamp(%(until)s / 1000.0)
+    AND (tally.key = %(metric)s OR starts_with(tally.key, %(metric)s || '/'))
+GROUP BY tally.key, begin
+ORDER BY tally.key, begin
+
+-- name: event_time
+-- Up to where panes of a segment are known, in milliseconds.
+SELECT (extract(epoch FROM pane_end) * 1000)::bigint
+FROM pane_totals
+WHERE segment = %(segment)s
+ORDER BY pane_start DESC
+LIMIT 1
+
+-- name: open_verdicts
+-- Actions that were carried out, and of which nobody knows yet whether they have helped.
+SELECT id
+FROM action_log
+WHERE status = 'succeeded' AND NOT dry_run AND expected IS NOT NULL AND action <> 'notify'
+ORDER BY updated_at, id
+
+-- name: to_roll_back
+-- What has harmed and is to be taken back without asking, and was not refused to be.
+SELECT id
+FROM action_log
+WHERE status = 'verified' AND receipt ->> 'rollback' = 'automatic' AND (lease_until IS NULL OR lease_until < now())
+    AND NOT EXISTS (
+        SELECT FROM action_step WHERE action_id = action_log.id AND step = %(undo)s AND status = 'failed'
+    )
+ORDER BY updated_at, id
+
+-- name: action_sums
+-- How often was tuned and indexed anew, and what all actions have cost, since the beginning.
+SELECT
+    count(*) FILTER (WHERE action = 'tune' AND done),
+    count(*) FILTER (WHERE action = 'reindex' AND done),
+    coalesce(sum(cost_usd), 0)
+FROM (
+    SELECT action, cost_usd, NOT dry_run AND status IN ('succeeded', 'verified', 'rolled_back') AS done
+    FROM action_log
+) AS entry

@@ -229,6 +229,7 @@ def totals_row(pane: Readings, tally: Tally) -> dict[str, Any]:
         "pane_start": cells.moment(pane.start),
         "pane_end": cells.moment(pane.end),
         "totals": Jsonb(cells.document(pane.totals, tally)),
+        "tallies": Jsonb(cells.document(msgspec.to_builtins(pane.tallies), tally)),
     }
 
 

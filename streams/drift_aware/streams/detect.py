@@ -35,6 +35,7 @@ from drift_aware.streams.panes import END_OF_TIME, Clock, complete_until
 from drift_aware.streams.silence import fallen_silent, speaking_again
 from drift_aware.streams.stage import Changes, Input, Output, Row
 from drift_aware.streams.summary import Packed, Summary, again, is_again, kind_of, less, unpack
+from drift_aware.streams.tallies import tallies
 from drift_aware.streams.waiting import Stretch, StretchRow, Waiting
 from drift_aware.streams.watch import Watch, WatchState
 from drift_aware.streams.wire import Census, Fitted, Snapshot, Watermark, decode
@@ -350,8 +351,15 @@ class Detect:
                 waiting = segment.waiting.setdefault(family, Waiting(self._clock.pane_ms, {}))
                 waiting.add(stretch)
                 self._write_waiting(state, partition, name, family)
-        totals = _events(sources)
-        self._report(state, Readings(segment=name, start=pane, end=end, totals=totals, readings=readings))
+        told = Readings(
+            segment=name,
+            start=pane,
+            end=end,
+            totals=_events(sources),
+            readings=readings,
+            tallies=tallies(units),
+        )
+        self._report(state, told)
 
     def _listen(self, state: _Partition, name: str, until: int) -> None:
         segment, minutes = state.segments[name], self._settings.no_data_minutes
@@ -440,8 +448,10 @@ class Detect:
         for stretch in segment.waiting.setdefault(family, Waiting(self._clock.pane_ms, {})):
             readings = self._observe(state, partition, name, family, stretch)
             if readings:  # how many events there were was said when the panes closed
-                at = {"start": stretch.start, "end": stretch.end}
-                self._report(state, Readings(segment=name, totals={}, readings=readings, **at))
+                told = Readings(
+                    segment=name, start=stretch.start, end=stretch.end, totals={}, readings=readings
+                )
+                self._report(state, told)
         segment.waiting[family].clear()
         self._write_waiting(state, partition, name, family)
 

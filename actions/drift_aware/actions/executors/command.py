@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
+from drift_aware.actions.effects import expected_effect
 from drift_aware.actions.errors import ActionFailed, Unknown
 from drift_aware.actions.executor import Job, Result
-from drift_aware.schema.action_settings import Command
+from drift_aware.schema.action_settings import Actions, Command
 from drift_aware.schema.alerts import ActionKind, Alert, Effect
 from drift_aware.schema.settings import Settings
 
@@ -34,14 +35,13 @@ class CommandExecutor:
 
     steps: Sequence[str] = (RUN,)
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, settings: Actions | None = None) -> None:
         self.kind: ActionKind = command.kind
-        self._command = command
+        self._command, self._settings = command, settings or Actions()
 
     def expected(self, alert: Alert) -> Effect | None:
-        """Nothing: only the program's owner knows."""
-        del alert
-        return None
+        """The metric goes back; a message changes none."""
+        return None if self.kind == "notify" else expected_effect(alert, self._settings)
 
     def plan(self, job: Job) -> str:
         """The program that would run."""
@@ -119,7 +119,7 @@ class CommandExecutor:
 def make(settings: Settings) -> CommandExecutor | None:
     """The executor, if the settings have a section for it."""
     command = settings.actions.command
-    return None if command is None else CommandExecutor(command)
+    return None if command is None else CommandExecutor(command, settings.actions)
 
 
 def _read(printed: bytes) -> dict[str, Any]:

@@ -183,7 +183,9 @@ class Evaluate:
         price = self._price(model)
         if price is None:
             return 0.0
-        return (tokens_in * price.input_per_million + tokens_out * price.output_per_million) / 1e6
+        return (
+            tokens_in * (price.input_per_million or 0) + tokens_out * (price.output_per_million or 0)
+        ) / 1e6
 
 
 def candidate(job: Job) -> str:

@@ -166,7 +166,7 @@ class Wait:
 
     def _usd(self, job: Job, ended: dict[str, Any]) -> float:
         tokens = ended.get("trained_tokens")
-        if self.price is None or not isinstance(tokens, int):
+        if self.price is None or self.price.training_per_million is None or not isinstance(tokens, int):
             return float(job.results["dataset"]["usd"] or 0)
         return tokens * self.price.training_per_million / 1e6
 

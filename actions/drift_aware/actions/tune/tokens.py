@@ -59,6 +59,6 @@ def training_usd(tokens: int, epochs: int | None, price: Price | None) -> float 
     >>> training_usd(1_000_000, 2, Price(training_per_million=25))
     50.0
     """
-    if price is None:
+    if price is None or price.training_per_million is None:
         return None
     return tokens * (epochs or DEFAULT_EPOCHS) * price.training_per_million / 1e6
