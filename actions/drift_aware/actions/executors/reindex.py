@@ -12,11 +12,12 @@ from uuid import UUID
 from drift_aware.actions.errors import ActionFailed
 from drift_aware.actions.executor import Job, Result
 from drift_aware.actions.reindexing import collection, recall
-from drift_aware.actions.reindexing.collection import Index, Kind, Swapping
+from drift_aware.actions.reindexing.collection import Index, Kind
 from drift_aware.actions.reindexing.documents import Counted, Source, batches, portions, tokens
 from drift_aware.actions.reindexing.embedding import Embedder, Endpoint, Local
 from drift_aware.actions.reindexing.publishing import publish
 from drift_aware.actions.reindexing.sources import source_of
+from drift_aware.actions.reindexing.swapping import Swapping
 from drift_aware.producers import Publisher
 from drift_aware.schema.alerts import ActionKind, Alert, Effect
 from drift_aware.schema.reindexing import LocalModel, Reindex
