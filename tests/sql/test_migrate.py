@@ -24,6 +24,7 @@ TABLES = {
     "retention",
     "forgotten",
     "forgotten_salt",
+    "policy",
     "schema_migration",
 }
 ONE = Migration(1, "one", "CREATE TABLE one (a int); INSERT INTO one VALUES (1)")
