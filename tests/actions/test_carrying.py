@@ -30,7 +30,7 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.settings: dict[str, Any] = {"command": commanded.section(folder)}
+        self.settings: dict[str, Any] = {"actions": {"command": commanded.section(folder)}}
 
     def effects(self) -> list[str]:
         lines = self._folder / "lines"

@@ -83,7 +83,7 @@ class Box:
         )
         port = folder / "port"
         wait_until(lambda: port.exists() and port.read_text(), 30, "the box is there")
-        self.settings: dict[str, Any] = {"command": {"kind": "tune", "run": [port.read_text()]}}
+        self.settings: dict[str, Any] = {"actions": {"command": {"kind": "tune", "run": [port.read_text()]}}}
 
     def effects(self) -> list[str]:
         letters = self._folder / "letters"
