@@ -8,6 +8,8 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from drift_aware.actions import ledger
+from drift_aware.actions.policy import Decision
 from drift_aware.dashboards.api import bodies, record
 from drift_aware.sql.store import Connection
 from rig.api import ACTS, Persisted, client, make_app
@@ -237,6 +239,17 @@ def test_requests_are_counted_by_route_and_not_by_what_is_asked(api: TestClient)
     assert 'method="other"' in text
     assert "BREW" not in text
     assert 'request_seconds_count{method="GET",route="/alerts/{alert_id}"} 2.0' in text
+
+
+def test_what_actions_have_cost_is_told_where_requests_are_counted(
+    api: TestClient, connection: Connection
+) -> None:
+    ledger.claim(connection, alert(1), Decision("tune", "proposed", "because"), dry_run=False)
+    connection.execute("UPDATE action_log SET status = 'succeeded', cost_usd = 1.5")
+    text = api.get("/metrics").text
+    assert "retrain_events_total 1.0" in text
+    assert "reindex_events_total 0.0" in text
+    assert "api_cost_usd_total 1.5" in text
 
 
 def test_an_action_asked_for_is_made_once_and_can_be_found(

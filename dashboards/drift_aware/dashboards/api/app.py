@@ -10,6 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 
+from drift_aware.actions.spending import Spending
 from drift_aware.dashboards.api import document, problems
 from drift_aware.dashboards.api.access import Access
 from drift_aware.dashboards.api.bodies import Bodies
@@ -42,6 +43,7 @@ def create(settings: Settings, clock: Callable[[], float] = time.monotonic) -> F
     """
     registry = CollectorRegistry()
     database = Database(settings)
+    registry.register(Spending(database.reading))
     app = FastAPI(
         title=document.TITLE,
         version=version("drift-aware"),

@@ -41,6 +41,6 @@ def ready(database: DatabaseOf) -> Response:
 
 
 @router.get("/metrics", summary="For Prometheus", responses=_TEXT)
-async def metrics(request: Request) -> Response:
-    """How many requests were answered and how long they took, by route."""
+def metrics(request: Request) -> Response:
+    """How many requests were answered and how long they took, by route; what actions have cost."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
