@@ -47,8 +47,12 @@ class Publication:
 
     @property
     def at_rest(self) -> bool:
-        """Whether all that is allowed is delivered."""
-        return self._handed_over >= self._allowed and not self._publisher.queued
+        """Whether all that is allowed is delivered; none of it may be lost on the way."""
+        stats = self._publisher.stats
+        assert stats.dropped == {}, stats.dropped
+        return (
+            self._handed_over >= self._allowed and not stats.queued and stats.delivered == self._handed_over
+        )
 
     @property
     def delivered(self) -> int:
@@ -73,6 +77,7 @@ class Publication:
         for event in events:
             self._publisher.publish(event)
         assert self._publisher.flush(_DELIVERED_SECONDS) == 0
+        assert self._publisher.stats.delivered == self._handed_over + len(events), self._publisher.stats
 
     def _run(self) -> None:
         due = time.monotonic()

@@ -47,6 +47,8 @@ def environment(
         "DRIFT_AWARE_RETENTION__AUTOMATIC": "false",
         "PROMETHEUS_PORT": "0",
         "PYTHONUNBUFFERED": "1",
+        # Of the box around an error: a narrow one breaks the paths and names that tests look for.
+        "TERMINAL_WIDTH": "300",
     }
     if bootstrap:
         variables["KAFKA_BOOTSTRAP_SERVERS"] = bootstrap
