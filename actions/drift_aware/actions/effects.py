@@ -26,17 +26,28 @@ def expected_effect(alert: Alert, settings: Actions) -> Effect | None:
     Returns:
         None where there is nothing to go back to.
     """
-    back_to = alert.baseline_value
-    if back_to is None or not math.isfinite(alert.current - back_to) or alert.current == back_to:
-        return None
     patience = PATIENCE * max(alert.window.end - alert.onset, alert.window.end - alert.window.start)
     least, most = settings.verify_hours * _HOUR_MS, settings.verify_days * _DAY_MS
+    return way_back(alert, settings.expected_recovery, min(max(patience, least), max(most, least)) / _HOUR_MS)
+
+
+def way_back(alert: Alert, part: float, hours: float) -> Effect | None:
+    """A part of the way back to what the metric was.
+
+    Args:
+        alert: with the metric as it is and as it was.
+        part: 1 is all of it.
+        hours: of event time that it may take.
+
+    Returns:
+        None where there is nothing to go back to.
+    """
+    was, now = alert.baseline_value, alert.current
+    if was is None or not math.isfinite(now - was) or now == was:
+        return None
+    target = (1 - part) * now + part * was
     return Effect(
-        metric=alert.metric,
-        direction="up" if alert.current < back_to else "down",
-        current=alert.current,
-        target=alert.current + settings.expected_recovery * (back_to - alert.current),
-        by=alert.ts + round(min(max(patience, least), max(most, least))),
+        alert.metric, "up" if now < was else "down", now, target, alert.ts + round(hours * _HOUR_MS)
     )
 
 
@@ -57,17 +68,3 @@ def expected_change(effect: Effect, calm: float, before: float) -> float:
     """
     left = (before - calm) / (effect.current - calm)
     return (effect.target - effect.current) * min(max(left, _LEAST_LEFT), _MOST_LEFT)
-
-
-def halfway_back(alert: Alert, hours: float) -> Effect | None:
-    """At least half of the way back to what the metric was; None if that is not known.
-
-    Args:
-        alert: with the metric as it is and as it was.
-        hours: of event time that it may take.
-    """
-    was, now = alert.baseline_value, alert.current
-    if was is None or was == now:
-        return None
-    by = alert.ts + round(hours * _HOUR_MS)
-    return Effect(alert.metric, "down" if now > was else "up", now, (now + was) / 2, by)

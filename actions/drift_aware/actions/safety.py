@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from drift_aware.actions import policies
-from drift_aware.actions.effects import halfway_back
+from drift_aware.actions.effects import way_back
 from drift_aware.actions.errors import ActionFailed
 from drift_aware.actions.executor import Job, Result
 from drift_aware.schema.alerts import ActionKind, Alert, Effect
@@ -66,7 +66,7 @@ class SafetyExecutor:
 
     def expected(self, alert: Alert) -> Effect | None:
         """Half of the way back before it expires."""
-        return halfway_back(alert, self._safety.hours)
+        return way_back(alert, 0.5, self._safety.hours)
 
     def plan(self, job: Job) -> str:
         """The most that would change, and for how long."""

@@ -19,7 +19,6 @@ from drift_aware.actions.outbox import Outbox
 from drift_aware.actions.spending import Spending
 from drift_aware.actions.steps import Step
 from drift_aware.actions.verifying import Verifier
-from drift_aware.schema import reach
 from drift_aware.schema.alerts import Action, ActionStatus
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
@@ -60,12 +59,11 @@ def act(
     outbox = Outbox(settings)
     work = runner.Runner(settings.actions, outbox)
     consumer = ExactlyOnceConsumer(settings, runner.NAME, runner.TOPICS, work, skip_lost=skip_lost)
-    # Before anything is begun: who may not read alerts should say that, and nothing else.
-    reach.knock(settings.kafka)
     registry = CollectorRegistry()
     registry.register(Spending(lambda: record(settings)))
     stop = stop_on_signals()
     try:
+        consumer.knock()
         with (
             served(prometheus_port, registry),
             keeping(settings, stop),

@@ -74,19 +74,25 @@ class ExactlyOnceConsumer:
         self._next: dict[Partition, int] = {}
         self._failures = 0
 
+    def knock(self) -> None:
+        """See that Kafka accepts us, before anything is begun; no answer is waited out later.
+
+        Raises:
+            Refused: it does not. Once work has begun that is waited out too.
+        """
+        reach.knock(self._kafka)
+
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set; finishes the batch in hand first.
 
         Kafka or Postgres not answering is waited out.
 
         Raises:
-            Refused: Kafka does not accept us at the start; later that is waited out too.
             RecordsLost: Kafka deleted records before they were read.
             MigrationError: the schema is not the one this release needs.
             DatabaseRefused: Postgres refuses a statement, for want of a right for instance.
             SettingsError: an address is missing or cannot be read.
         """
-        reach.knock(self._kafka)
         while not stop.is_set():
             try:
                 self._session(stop)

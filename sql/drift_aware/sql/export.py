@@ -53,11 +53,22 @@ class Selection:
     def statement(self) -> Composed:
         """The rows, oldest first."""
         if self.what == "training":
-            return QUERIES["export_training"].format()
+            return QUERIES["export_training"].format(liked=liked())
         kind = KINDS[self.what]
         table = LOGS[kind]
         columns = SQL(", ").join(map(Identifier, table.event_columns))
-        return QUERIES["export_rows"].format(columns=columns, table=Identifier(table.name), **_NAMES[kind])
+        return QUERIES["export_rows"].format(
+            columns=columns, table=Identifier(table.name), selected=_selected(kind)
+        )
+
+
+def liked() -> Composed:
+    """The interactions that people liked, for the place after FROM; further conditions may follow."""
+    return QUERIES["liked"].format(selected=_selected("interaction"))
+
+
+def _selected(kind: Kind) -> Composed:
+    return QUERIES["selected"].format(nobodys=QUERIES["nobodys"].format(**_NAMES[kind]))
 
 
 def moment_of(text: str) -> datetime:

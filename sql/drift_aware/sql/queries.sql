@@ -576,26 +576,45 @@ SET alert = alert || jsonb_build_object(
 )
 WHERE alert -> 'examples' ?| %(interactions)s
 
--- name: export_rows
--- A log in the order of its events, without what belongs to somebody forgotten, erased already or not.
-SELECT {columns} FROM {table}
-WHERE ts >= %(since)s AND ts < %(until)s
+-- name: nobodys
+-- Of a log: the row belongs to nobody who is forgotten, erased already or not.
+NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND EXISTS (
+    SELECT FROM forgotten
+    WHERE digest IN (
+        forgotten_digest((SELECT salt FROM forgotten_salt), 'interaction', {interaction}),
+        forgotten_digest((SELECT salt FROM forgotten_salt), 'session', session_id),
+        forgotten_digest((SELECT salt FROM forgotten_salt), 'user', {user})
+    )
+))
+
+-- name: selected
+-- Of a log: the row is of the time and the dimensions that are asked for, and may be shown.
+ts >= %(since)s AND ts < %(until)s
     AND (%(app)s::text IS NULL OR app = %(app)s)
     AND (%(model)s::text IS NULL OR model = %(model)s)
     AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
     AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
-    AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND EXISTS (
-        SELECT FROM forgotten
-        WHERE digest IN (
-            forgotten_digest((SELECT salt FROM forgotten_salt), 'interaction', {interaction}),
-            forgotten_digest((SELECT salt FROM forgotten_salt), 'session', session_id),
-            forgotten_digest((SELECT salt FROM forgotten_salt), 'user', {user})
-        )
-    ))
+    AND {nobodys}
+
+-- name: liked
+-- Selected interactions without an error that people rated well on average, whose task did not fail.
+interaction_log AS interaction
+JOIN (
+    SELECT interaction_id
+    FROM feedback_log
+    GROUP BY interaction_id
+    HAVING avg(coalesce(score, CASE thumbs WHEN 'up' THEN 5 WHEN 'down' THEN 1 END)) >= %(min_score)s
+        AND bool_and(task_success) IS NOT FALSE
+) AS liked ON liked.interaction_id = interaction.id
+WHERE error IS NOT TRUE AND {selected}
+
+-- name: export_rows
+-- A log in the order of its events.
+SELECT {columns} FROM {table} WHERE {selected}
 ORDER BY ts
 
 -- name: export_training
--- Questions and answers that people rated well on average, whose task did not fail, each pair once.
+-- Questions and answers that people liked, each pair once.
 SELECT user_query, model_response
 FROM (
     SELECT DISTINCT ON (pair) ts, user_query, model_response
@@ -603,28 +622,8 @@ FROM (
         SELECT
             ts, user_query, model_response,
             sha256(convert_to(btrim(user_query) || E'\x1e' || btrim(model_response), 'UTF8')) AS pair
-        FROM interaction_log AS interaction
-        JOIN (
-            SELECT interaction_id
-            FROM feedback_log
-            GROUP BY interaction_id
-            HAVING avg(coalesce(score, CASE thumbs WHEN 'up' THEN 5 WHEN 'down' THEN 1 END)) >= %(min_score)s
-                AND bool_and(task_success) IS NOT FALSE
-        ) AS liked ON liked.interaction_id = interaction.id
-        WHERE ts >= %(since)s AND ts < %(until)s
-            AND (%(app)s::text IS NULL OR app = %(app)s)
-            AND (%(model)s::text IS NULL OR model = %(model)s)
-            AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
-            AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
-            AND btrim(user_query) <> '' AND btrim(model_response) <> '' AND error IS NOT TRUE
-            AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND EXISTS (
-                SELECT FROM forgotten
-                WHERE digest IN (
-                    forgotten_digest((SELECT salt FROM forgotten_salt), 'interaction', id),
-                    forgotten_digest((SELECT salt FROM forgotten_salt), 'session', session_id),
-                    forgotten_digest((SELECT salt FROM forgotten_salt), 'user', labels ->> 'user')
-                )
-            ))
+        FROM {liked}
+            AND btrim(user_query) <> '' AND btrim(model_response) <> ''
     ) AS pairs
     ORDER BY pair, ts
 ) AS different
@@ -1079,30 +1078,10 @@ LIMIT %(limit)s
 UPDATE policy SET published = true WHERE app = %(app)s AND version <= %(version)s AND NOT published
 
 -- name: tuning_rows
--- Questions and answers that people rated well on average and whose task did not fail, newest first.
+-- Questions and answers that people liked, newest first.
 SELECT ts, id, user_query, model_response, refusal
-FROM interaction_log AS interaction
-JOIN (
-    SELECT interaction_id
-    FROM feedback_log
-    GROUP BY interaction_id
-    HAVING avg(coalesce(score, CASE thumbs WHEN 'up' THEN 5 WHEN 'down' THEN 1 END)) >= %(min_score)s
-        AND bool_and(task_success) IS NOT FALSE
-) AS liked ON liked.interaction_id = interaction.id
-WHERE ts >= %(since)s AND ts < %(until)s
-    AND (%(app)s::text IS NULL OR app = %(app)s)
-    AND (%(model)s::text IS NULL OR model = %(model)s)
-    AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
-    AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
-    AND user_query IS NOT NULL AND model_response IS NOT NULL AND error IS NOT TRUE
-    AND NOT ((SELECT EXISTS (SELECT FROM forgotten)) AND EXISTS (
-        SELECT FROM forgotten
-        WHERE digest IN (
-            forgotten_digest((SELECT salt FROM forgotten_salt), 'interaction', id),
-            forgotten_digest((SELECT salt FROM forgotten_salt), 'session', session_id),
-            forgotten_digest((SELECT salt FROM forgotten_salt), 'user', labels ->> 'user')
-        )
-    ))
+FROM {liked}
+    AND user_query IS NOT NULL AND model_response IS NOT NULL
 ORDER BY ts DESC, id
 
 -- name: tallies

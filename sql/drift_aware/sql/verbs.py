@@ -106,5 +106,7 @@ def persist(
         skip_lost=skip_lost,
         retried=lambda cause: metrics.retries.labels(cause).inc(),
     )
+    stop = stop_on_signals()
+    consumer.knock()
     with served(prometheus_port, registry):
-        consumer.run(stop_on_signals())
+        consumer.run(stop)

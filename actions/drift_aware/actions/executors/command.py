@@ -1,17 +1,13 @@
-"""Carries actions out by a program of the user's own.
+"""Carries actions out by a program of the user's own (``programs``).
 
-The program reads one JSON object from its standard input, with ``action`` and ``alert``, and finds the
-idempotency key in ``IDEMPOTENCY_KEY``. What it prints, if that is a JSON object, is the step's result;
-``cost_usd`` in it is booked. Exit code 0: done. Another: it has failed and has had no effect.
+It is told ``action``, ``alert`` and ``results``. What it prints, if that is a JSON object, is the step's
+result; ``cost_usd`` in it is booked.
 """
 
-import os
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
+from drift_aware.actions import programs
 from drift_aware.actions.effects import expected_effect
 from drift_aware.actions.errors import ActionFailed, Unknown
 from drift_aware.actions.executor import Job, Result
@@ -19,10 +15,7 @@ from drift_aware.schema.action_settings import Actions, Command
 from drift_aware.schema.alerts import ActionKind, Alert, Effect
 from drift_aware.schema.settings import Settings
 
-KEY_VARIABLE = "IDEMPOTENCY_KEY"
 RUN = "run"
-# What ``find`` exits with where there is no effect.
-_NOT_THERE = 1
 _KEPT_CHARACTERS = 2000
 
 
@@ -59,11 +52,8 @@ class CommandExecutor:
         if most:
             job.spend(most, "the command")
         ended = self._start(self._command.run, step, job)
-        if ended.returncode < 0:
-            raise Unknown(f"the command was ended by signal {-ended.returncode}")
-        if ended.returncode:
-            raise ActionFailed(f"the command failed with exit code {ended.returncode}{_last_line(ended)}")
-        result = _read(ended.stdout)
+        ended.require_done("the command")
+        result = _result(ended)
         if isinstance(cost := result.get("cost_usd"), int | float) and cost > 0:
             job.spent(float(cost), "the command")
         return result
@@ -80,11 +70,7 @@ class CommandExecutor:
                 "its effect, and settle it, or set actions.command.find"
             )
         ended = self._start(self._command.find, step, job)
-        if ended.returncode == _NOT_THERE:
-            return None
-        if ended.returncode:
-            raise Unknown(f"actions.command.find ended with {ended.returncode}{_last_line(ended)}")
-        return _read(ended.stdout)
+        return _result(ended) if ended.is_there("actions.command.find") else None
 
     def undo(self, job: Job) -> str:
         """Run the program that takes it back.
@@ -95,25 +81,13 @@ class CommandExecutor:
         if self._command.undo is None:
             raise ActionFailed("nothing to take it back with; set actions.command.undo")
         ended = self._start(self._command.undo, RUN, job)
-        if ended.returncode:
-            raise ActionFailed(f"actions.command.undo ended with {ended.returncode}{_last_line(ended)}")
+        if ended.code:
+            raise ActionFailed(f"actions.command.undo ended with {ended.code}{ended.said}")
         return f"{self._command.undo[0]} has taken it back"
 
-    def _start(self, program: list[str], step: str, job: Job) -> subprocess.CompletedProcess[bytes]:
-        told: dict[str, Any] = {"action": job.action, "alert": job.alert, "results": dict(job.results)}
-        try:
-            return subprocess.run(
-                program,
-                input=msgspec.json.encode(told),
-                env=os.environ | {KEY_VARIABLE: job.key(step)},
-                capture_output=True,
-                timeout=self._command.timeout_seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise Unknown(f"{program[0]} has not ended in {self._command.timeout_seconds:g} s") from None
-        except OSError as error:
-            raise ActionFailed(f"cannot start {program[0]}: {error.strerror}") from None
+    def _start(self, program: list[str], step: str, job: Job) -> programs.Ended:
+        told = {"action": job.action, "alert": job.alert, "results": dict(job.results)}
+        return programs.start(program, told, job.key(step), self._command.timeout_seconds)
 
 
 def make(settings: Settings) -> CommandExecutor | None:
@@ -122,16 +96,8 @@ def make(settings: Settings) -> CommandExecutor | None:
     return None if command is None else CommandExecutor(command, settings.actions)
 
 
-def _read(printed: bytes) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(printed)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        found = None
-    if isinstance(found, dict):
+def _result(ended: programs.Ended) -> dict[str, Any]:
+    found = ended.document()
+    if found is not None:
         return found
-    return {"printed": printed.decode(errors="replace").strip()[:_KEPT_CHARACTERS]}
-
-
-def _last_line(ended: subprocess.CompletedProcess[bytes]) -> str:
-    lines = ended.stderr.decode(errors="replace").strip().splitlines()
-    return f": {lines[-1][:200]}" if lines else ""
+    return {"printed": ended.printed.decode(errors="replace").strip()[:_KEPT_CHARACTERS]}

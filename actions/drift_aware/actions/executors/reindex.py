@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import asdict
 from uuid import UUID
 
+from drift_aware.actions.effects import way_back
 from drift_aware.actions.errors import ActionFailed
 from drift_aware.actions.executor import Job, Result
 from drift_aware.actions.reindexing import collection, recall
@@ -28,7 +29,7 @@ READ, EMBED, BUILD, CHECK, SWAP, PUBLISH = "read", "embed", "build", "check", "s
 # Texts held at a time.
 _AT_ONCE = 1000
 # A week: what people ask differs from day to day.
-_EFFECT_MS = 7 * 86_400_000
+_EFFECT_HOURS = 168.0
 
 
 class ReindexExecutor:
@@ -54,15 +55,7 @@ class ReindexExecutor:
 
     def expected(self, alert: Alert) -> Effect | None:
         """That answers are as good as they were; what is asked does not change with what is indexed."""
-        if alert.kind not in ("behavior", "accuracy") or alert.baseline_value is None:
-            return None
-        return Effect(
-            metric=alert.metric,
-            direction="down" if alert.current > alert.baseline_value else "up",
-            current=alert.current,
-            target=alert.baseline_value,
-            by=alert.ts + _EFFECT_MS,
-        )
+        return way_back(alert, 1.0, _EFFECT_HOURS) if alert.kind in ("behavior", "accuracy") else None
 
     def plan(self, job: Job) -> str:
         """What would be read, embedded and paid; a source across a network is not asked."""

@@ -20,7 +20,7 @@ from drift_aware.schema.prices import Price
 from drift_aware.schema.redaction import Redaction
 from drift_aware.schema.segments import DIMENSIONS
 from drift_aware.schema.tune_settings import Tune
-from drift_aware.sql.export import FETCHED_ROWS, dimensions_of
+from drift_aware.sql.export import FETCHED_ROWS, dimensions_of, liked
 from drift_aware.sql.export_files import written_whole
 from drift_aware.sql.queries import QUERIES
 
@@ -139,7 +139,7 @@ class DataSet:
             connection.cursor("tuning", row_factory=dict_row) as cursor,
         ):
             cursor.itersize = FETCHED_ROWS
-            cursor.execute(QUERIES["tuning_rows"], given)
+            cursor.execute(QUERIES["tuning_rows"].format(liked=liked()), given)
             yield from cursor
 
 

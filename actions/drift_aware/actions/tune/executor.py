@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from drift_aware.actions.effects import halfway_back
+from drift_aware.actions.effects import way_back
 from drift_aware.actions.executor import Job, Result
 from drift_aware.actions.tune import engine, openai, program
 from drift_aware.actions.tune.dataset import DataSet
@@ -47,7 +47,7 @@ class TuneExecutor:
 
     def expected(self, alert: Alert) -> Effect | None:
         """Half of the way back within a week, if a model is deployed; data alone have no effect."""
-        return halfway_back(alert, EFFECT_HOURS) if "deploy" in self._parts else None
+        return way_back(alert, 0.5, EFFECT_HOURS) if "deploy" in self._parts else None
 
     def plan(self, job: Job) -> str:
         """Who would train what, and what would become of it."""

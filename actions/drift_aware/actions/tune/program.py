@@ -1,19 +1,14 @@
 """Fine-tuning by a program of the user's own."""
 
-import os
-import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
+from drift_aware.actions import programs
 from drift_aware.actions.errors import ActionFailed, Unknown
 from drift_aware.actions.executor import Job, Result
 from drift_aware.schema.tune_settings import Program
 
-KEY_VARIABLE = "IDEMPOTENCY_KEY"
 STEP = "train"
-_NOT_THERE = 1
 _WHAT = "training"
 
 
@@ -35,11 +30,8 @@ class Train:
         if self.program.most_usd:
             job.spend(self.program.most_usd, _WHAT)
         ended = self._start(self.program.run, job)
-        if ended.returncode < 0:
-            raise Unknown(f"the training was ended by signal {-ended.returncode}")
-        if ended.returncode:
-            raise ActionFailed(f"the training failed with exit code {ended.returncode}{_last_line(ended)}")
-        result = _read(ended.stdout)
+        ended.require_done("the training")
+        result = _result(ended)
         cost = result.get("cost_usd", 0)
         if self.program.most_usd or cost:
             job.spent(float(cost), _WHAT)
@@ -57,38 +49,16 @@ class Train:
                 "effect, and settle it, or set actions.tune.command.find"
             )
         ended = self._start(self.program.find, job)
-        if ended.returncode == _NOT_THERE:
-            return None
-        if ended.returncode:
-            raise Unknown(f"actions.tune.command.find ended with {ended.returncode}{_last_line(ended)}")
-        return _read(ended.stdout)
+        return _result(ended) if ended.is_there("actions.tune.command.find") else None
 
-    def _start(self, program: list[str], job: Job) -> subprocess.CompletedProcess[bytes]:
-        try:
-            return subprocess.run(
-                [*program, job.results["dataset"]["folder"]],
-                input=msgspec.json.encode({"action": job.action, "alert": job.alert}),
-                env=os.environ | {KEY_VARIABLE: job.key(STEP)},
-                capture_output=True,
-                timeout=self.program.timeout_seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise Unknown(f"{program[0]} has not ended in {self.program.timeout_seconds:g} s") from None
-        except OSError as error:
-            raise ActionFailed(f"cannot start {program[0]}: {error.strerror}") from None
+    def _start(self, program: list[str], job: Job) -> programs.Ended:
+        told = {"action": job.action, "alert": job.alert}
+        folder: str = job.results["dataset"]["folder"]
+        return programs.start([*program, folder], told, job.key(STEP), self.program.timeout_seconds)
 
 
-def _read(printed: bytes) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(printed)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        found = None
-    if not isinstance(found, dict) or not isinstance(found.get("model"), str):
+def _result(ended: programs.Ended) -> dict[str, Any]:
+    found = ended.document()
+    if found is None or not isinstance(found.get("model"), str):
         raise ActionFailed('the training has to print its result as JSON, at least {"model": "…"}')
     return found
-
-
-def _last_line(ended: subprocess.CompletedProcess[bytes]) -> str:
-    lines = ended.stderr.decode(errors="replace").strip().splitlines()
-    return f": {lines[-1][:200]}" if lines else ""
