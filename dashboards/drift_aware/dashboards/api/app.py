@@ -17,11 +17,10 @@ from drift_aware.dashboards.api.bodies import Bodies
 from drift_aware.dashboards.api.database import Database
 from drift_aware.dashboards.api.journal import ApiMetrics, Journal
 from drift_aware.dashboards.api.pace import Pace
-from drift_aware.dashboards.api.routes import actions, alerts, drift, events, service
+from drift_aware.dashboards.api.routes import actions, alerts, drift, events, page, service
 from drift_aware.schema.settings import Settings
 
-# A page for people is one more router here, and brings its own Content-Security-Policy.
-ROUTERS = (service.router, drift.router, alerts.router, actions.router, events.router)
+ROUTERS = (page.router, service.router, drift.router, alerts.router, actions.router, events.router)
 _TAGS = [
     {"name": "service", "description": "How the server is."},
     {"name": "drift", "description": "Days against the days before them."},

@@ -12,10 +12,10 @@ from drift_aware.dashboards.api.problems import problem
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SHOWN_CHARACTERS = 200
-# Asked every few seconds by machines; in the log only for those who look for it.
-_ROUTINE = ("/health", "/ready", "/metrics")
+# Asked every few seconds by machines, or a dozen at a time by a browser; in the log for those who look for it.
+_ROUTINE = ("/health", "/ready", "/metrics", "/page/{name}")
 HEADERS = {
-    # Answers are data; a page that is served from here one day brings a policy of its own.
+    # Answers are data; the page brings a policy of its own.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
