@@ -19,8 +19,10 @@ import structlog
 from rich.console import Console
 from rich.live import Live
 
+from drift_aware.dashboards import demo_page
 from drift_aware.dashboards.board import Board, render
 from drift_aware.dashboards.children import Child
+from drift_aware.dashboards.demo_page import DemoPage
 from drift_aware.dashboards.person import Person
 from drift_aware.schema.alerts import Action, Alert, Readings
 from drift_aware.schema.errors import DriftAwareError, SettingsError
@@ -74,6 +76,7 @@ class Options(msgspec.Struct, frozen=True):
         seconds: how long; None runs until Ctrl-C.
         lines: firing alerts as JSON lines on stdout, in place of a screen.
         approve: whether the demo plays the person who approves the tuning; actions come as lines, too.
+        browse: whether to open the page in a browser.
     """
 
     scenario: str
@@ -81,6 +84,7 @@ class Options(msgspec.Struct, frozen=True):
     seed: int
     lines: bool
     approve: bool = False
+    browse: bool = False
 
 
 def run(options: Options, stop: Flag) -> None:
@@ -98,7 +102,9 @@ def run(options: Options, stop: Flag) -> None:
         broker = stack.enter_context(EmbeddedBroker(every_topic(PARTITIONS)))
         # In a temporary folder: this one may be too deep for a socket, or closed to PostgreSQL's own user.
         database = stack.enter_context(EmbeddedPostgres())
-        environment = _environment(broker.bootstrap, database.url, approve=options.approve)
+        browse = demo_page.browser() if options.browse else None
+        page = DemoPage(folder / "logs" / "serve.log", folder / "page.url", browse)
+        environment = _environment(broker.bootstrap, database.url, page.tokens, approve=options.approve)
         connection = stack.enter_context(store.connect(database.url, "demo"))
         migrate.migrate(connection)
         children = stack.enter_context(_children(options, environment, folder))
@@ -112,11 +118,12 @@ def run(options: Options, stop: Flag) -> None:
                 child.check()
             for failure in failures:
                 raise failure
+            page.look()
             board.rows = store.count_rows(connection)
             elapsed = time.monotonic() - started
             if person is not None:
                 person.look(connection, elapsed)
-            show(board, elapsed, message)
+            show(board, elapsed, f"{message}\n{page.address or ''}")
             if options.seconds is not None and elapsed >= options.seconds:
                 break
     _log.info("the demo is over", alerts=len(board.alerts), actions=len(board.actions), rows=board.rows)
@@ -132,8 +139,9 @@ def _children(options: Options, environment: dict[str, str], folder: Path) -> It
     logs = folder / "logs"
     logs.mkdir()
     children: list[Child] = []
+    verbs = (("worker",), ("baseline", "watch"), ("persist",), ("act",), demo_page.ARGUMENTS)
     with ExitStack() as stack:
-        for arguments in (("worker",), ("baseline", "watch"), ("persist",), ("act",), (*simulate, *pace)):
+        for arguments in (*verbs, (*simulate, *pace)):
             child = Child(arguments, environment, logs)
             stack.callback(child.stop)
             children.append(child)
@@ -197,14 +205,14 @@ def _print(line: Alert | Action) -> None:
     sys.stdout.flush()
 
 
-def _environment(bootstrap: str, database_url: str, *, approve: bool = False) -> dict[str, str]:
+def _environment(bootstrap: str, database_url: str, tokens: str, *, approve: bool = False) -> dict[str, str]:
     """This process's environment without the settings of another installation in it."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name not in ENVIRONMENT and not name.startswith(PREFIX)
     }
-    settings = SETTINGS | (APPROVING if approve else {})
+    settings = SETTINGS | {"API__TOKENS": tokens} | (APPROVING if approve else {})
     ours = {PREFIX + name: str(value) for name, value in settings.items()}
     return (
         inherited

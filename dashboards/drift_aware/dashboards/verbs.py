@@ -74,7 +74,7 @@ def demo(
     scenario: Annotated[str, typer.Option(help=f"One of {', '.join(SCENARIOS)}.")] = "drift",
     seconds: Annotated[float | None, typer.Option(min=1, help="How long; else until Ctrl-C.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 7,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page.")] = False,
     approve: Annotated[
         bool, typer.Option("--approve", help="Approve the tuning that is proposed, and see whether it helps.")
     ] = False,
@@ -82,12 +82,14 @@ def demo(
 ) -> None:
     """Show everything at work on this machine, with an embedded broker and database: nothing to set up.
 
+    The page of it opens in a browser, and its address stands on the screen and in .drift-aware/page.url.
+
     With --json, or when the output is not a terminal, firing alerts come as JSON lines on stdout; with
     --approve every step in the life of an action, too, and scenario drift ends when the model is tuned.
     """
-    del no_browser  # there is no page yet that a browser could open; scripts may say it already
     lines = json or not sys.stdout.isatty()
     logs.configure("INFO" if lines else "WARNING")
     if scenario not in SCENARIOS:
         raise SettingsError(f"no scenario {scenario}; there are {', '.join(SCENARIOS)}")
-    demo_module.run(demo_module.Options(scenario, seconds, seed, lines, approve), stop_on_signals())
+    browse = not lines and not no_browser
+    demo_module.run(demo_module.Options(scenario, seconds, seed, lines, approve, browse), stop_on_signals())

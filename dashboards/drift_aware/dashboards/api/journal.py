@@ -12,7 +12,7 @@ from drift_aware.dashboards.api.problems import problem
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SHOWN_CHARACTERS = 200
-# Asked every few seconds by machines, or a dozen at a time by a browser; in the log for those who look for it.
+# Asked every few seconds by machines, or many at once by a browser; in the log for those who look for it.
 _ROUTINE = ("/health", "/ready", "/metrics", "/page/{name}")
 HEADERS = {
     # Answers are data; the page brings a policy of its own.

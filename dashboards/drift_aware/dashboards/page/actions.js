@@ -24,7 +24,7 @@ export function actionsPage(main, tell) {
   const list = el("div", { class: "actions" });
   const older = el("button", { type: "button", click: showOlder, hidden: true }, "Show older ones");
   const none = el("p", { class: "empty" }, "No action was proposed so far. Alerts that fire lead to them.");
-  fill(main, el("h1", { tabindex: "-1" }, "Actions"), none, list, older);
+  fill(main, el("h1", { tabindex: "-1" }, "Actions"), el("h2", {}, "Latest first"), none, list, older);
   /** What is shown, by id, latest entry first. */
   let known = new Map();
   let next = null;
@@ -58,20 +58,24 @@ function without(known, items) {
   return [...known].filter(([id]) => !fresh.has(id));
 }
 
-/** Shows actions as cards; one that has not changed stays as it is, with the note somebody is writing. */
-export function actionCards(list, actions, changed) {
+/**
+ * Shows actions as cards; one that has not changed stays as it is, with the note somebody is writing.
+ *
+ * @param {Element} list
+ * @param {any[]} actions
+ * @param {() => void} changed called when a person has decided
+ * @param {string} [here] the alert whose page this is
+ */
+export function actionCards(list, actions, changed, here) {
   keep(
     list,
     actions,
     (action) => [action.id, String(action.revision)],
-    (action) => card(action, changed),
+    (action) => card(action, changed, here),
   );
 }
 
-function card(action, changed) {
-  const link = action.alert_id.startsWith("request/")
-    ? "asked for by hand"
-    : el("a", { href: `#/alerts/${part(action.alert_id)}` }, "the alert it answers");
+function card(action, changed, here) {
   return el(
     "article",
     { class: "action", "data-status": action.status },
@@ -87,13 +91,18 @@ function card(action, changed) {
       badge(action.status),
       action.dry_run ? el("span", { class: "dry" }, "dry run") : null,
       moment(action.ts),
-      link,
+      action.alert_id === here ? null : origin(action),
     ),
     el("p", { class: "reason" }, action.reason),
     expected(action),
     action.receipt ? receipt(action) : null,
     decision(action, changed),
   );
+}
+
+function origin(action) {
+  if (action.alert_id.startsWith("request/")) return "asked for by hand";
+  return el("a", { href: `#/alerts/${part(action.alert_id)}` }, "the alert it answers");
 }
 
 function expected(action) {

@@ -5,7 +5,7 @@ import { get, part } from "./api.js";
 import { chartHost, scoreChart } from "./chart.js";
 import { el, fill } from "./element.js";
 import { metric } from "./metrics.js";
-import { badge, word } from "./state.js";
+import { badge } from "./state.js";
 import { moment, since, utc } from "./time.js";
 import { amount, count, number, place } from "./words.js";
 
@@ -55,7 +55,7 @@ function show(parts, found, tell) {
   fill(parts.contributions, contributions(alert));
   fill(parts.words, contrast(alert));
   fill(parts.examples, examples(found.examples));
-  actionCards(parts.cards, found.actions, tell.changed);
+  actionCards(parts.cards, found.actions, tell.changed, alert.id);
   parts.cards.dataset.empty = found.actions.length ? "" : "Nothing was proposed: no rule asks for it.";
 }
 
@@ -70,19 +70,9 @@ function numbers(alert) {
     ),
     alert.baseline_value === null ? null : fact("Baseline", el("b", {}, amount(alert.baseline_value, unit))),
     fact("Segment", el("a", { href: `#/segments/${part(alert.segment)}` }, place(alert.segment))),
-    fact(
-      "Found by",
-      alert.detector,
-      alert.channel ? ` (${alert.channel})` : "",
-      el("span", {}, found(alert)),
-    ),
+    fact("Found by", alert.channel ? `${alert.detector}, ${alert.channel}` : alert.detector),
     alert.paging ? null : fact("Wakes", "nobody: a second opinion"),
   ];
-}
-
-function found(alert) {
-  const minutes = Math.round((alert.window.end - alert.onset) / MINUTE_MS);
-  return `${number(minutes)} min of it seen; severity ${word(alert.severity)}`;
 }
 
 /** Bars that add up; the sum is said. */

@@ -78,7 +78,14 @@ export function scoreChart(host, series, frame) {
     scales: {
       y: { distr: 3, range: (_, low, high) => [LEAST, 10 ** Math.max(1, Math.ceil(Math.log10(high || 1)))] },
     },
-    axes: [{}, { values: (_, splits) => splits.map((value) => (isPower(value) ? `${value}×` : "")) }],
+    axes: [
+      {},
+      {
+        splits: powers,
+        filter: (_, splits) => splits,
+        values: (_, splits) => splits.map((value) => `${value}×`),
+      },
+    ],
   });
 }
 
@@ -92,8 +99,12 @@ function scores({ times, detectors }) {
   return [seconds(times), times.map(() => 1), ...ratios, fired];
 }
 
-function isPower(value) {
-  return Number.isInteger(Math.round(1e6 * Math.log10(value)) / 1e6);
+function powers(_chart, _axis, low, high) {
+  const first = Math.round(Math.log10(low));
+  const last = Math.round(Math.log10(high));
+  return Array.from({ length: last - first + 1 }, (_, index) =>
+    Number((10 ** (first + index)).toPrecision(1)),
+  );
 }
 
 /** @returns {(number|null)[]} a detector's scores, in thresholds */

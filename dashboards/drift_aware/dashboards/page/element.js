@@ -51,8 +51,8 @@ export function fill(place, ...children) {
 }
 
 /**
- * Brings the children of a place in line with a list. A child that shows what it is to show stays the very same
- * node, with what somebody is writing into it; one that is replaced hands its focus on.
+ * Brings the children of a place in line with a list. A child that shows what it is to show stays the very
+ * same node, with what somebody is writing into it; one that is replaced hands its focus on.
  *
  * @template T
  * @param {Element} place
@@ -86,5 +86,7 @@ function succeed(before, after) {
 }
 
 function focusable(node) {
-  return Array.from(/** @type {NodeListOf<HTMLElement>} */ (node.querySelectorAll("a[href], button, input")));
+  return Array.from(
+    /** @type {NodeListOf<HTMLElement>} */ (node.querySelectorAll("a[href], button, input, select")),
+  );
 }

@@ -27,7 +27,7 @@ function traffic({ throughput, segments, seen_until: until }) {
 
 function falseAlarms({ budget }) {
   if (!budget) return null;
-  return ["False alarms", `${count(budget.raised, "page")} in 7 days`, budget.text];
+  return ["False alarms", `${count(budget.raised, "alarm")} in 7 days`, budget.text];
 }
 
 function hands({ waiting, require_approval: asks, dry_run: dry }) {

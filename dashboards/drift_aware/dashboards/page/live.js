@@ -1,4 +1,4 @@
-/** The stream of changes. It carries no data: whoever hears of a change asks anew, so nothing can be missed. */
+/** The stream of changes. It carries no data: whoever hears of one asks anew, so nothing can be missed. */
 
 import { Refused, request } from "./api.js";
 

@@ -1,9 +1,9 @@
 /** Where questions lie: the clusters of the baseline, how much of the traffic each has, and what is new. */
 
 import { get, part, Refused } from "./api.js";
-import { el, fill, svg } from "./element.js";
+import { el, fill, keep, svg } from "./element.js";
 import { ago } from "./time.js";
-import { list, percent } from "./words.js";
+import { list, percent, sentence } from "./words.js";
 
 const SIDE = 400;
 const MARGIN = 46;
@@ -15,44 +15,42 @@ const REST_MS = 10_000;
 
 /** @param {HTMLElement} section @param {string} segment @param {any} tell */
 export function mapSection(section, segment, tell) {
+  const picked = el("div");
+  const shown = el("div");
   let family = "";
-  let asked = 0;
-  return { refresh };
+  let asked = -Infinity;
 
   async function refresh(signal) {
-    if (performance.now() - asked < REST_MS && asked) return;
+    if (performance.now() - asked < REST_MS) return;
     asked = performance.now();
+    fill(section, el("h2", {}, "Where do questions lie?"), picked, shown);
     const path = `live/map?segment=${part(segment)}${family ? `&family=${part(family)}` : ""}`;
     try {
-      show(await get(path, signal));
+      const map = await get(path, signal);
+      const choices = map.families.length > 1 ? [map] : [];
+      keep(
+        picked,
+        choices,
+        ({ families }) => ["choice", families.join() + map.family],
+        (one) => choice(one, choose),
+      );
+      fill(shown, figure(map));
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 404) throw error;
-      fill(section, el("h2", {}, "Where do questions lie?"), el("p", { class: "empty" }, error.message));
+      fill(shown, el("p", { class: "empty" }, `${sentence(error.message)}.`));
     }
   }
 
   function choose(event) {
     family = event.target.value;
-    asked = 0;
+    asked = -Infinity;
     tell.changed();
   }
 
-  function show(map) {
-    if (
-      section.contains(document.activeElement) &&
-      document.activeElement?.tagName === "SELECT" &&
-      map.family === family
-    ) {
-      section.querySelector("figure").replaceWith(figure(map));
-      return;
-    }
-    family = map.family;
-    fill(section, el("h2", {}, "Where do questions lie?"), choice(map, choose), figure(map));
-  }
+  return { refresh };
 }
 
 function choice(map, choose) {
-  if (map.families.length < 2) return null;
   const options = map.families.map((name) =>
     el("option", { value: name, selected: name === map.family }, title(name)),
   );
@@ -78,7 +76,7 @@ function figure(map) {
     ...shapes(map),
   );
   const key =
-    "Circle: share of the baseline. Ring: share now. Dots: recent ones; in colour those unlike all of the baseline.";
+    "Circle: share of the baseline. Ring: share now. Dots: recent ones; in colour those unlike the baseline.";
   const shown = `The two axes show ${percent(map.explained)} of the variance.`;
   return el(
     "figure",
@@ -102,7 +100,7 @@ function figure(map) {
 
 function summary(map) {
   const grown = [...map.clusters].sort((one, other) => other.now - other.share - (one.now - one.share))[0];
-  const far = `${percent(map.far)} of the recent ones are farther out than 99 % of the baseline were; 1 % is usual.`;
+  const far = `${percent(map.far)} of the recent ones are farther out than 99 % of the baseline; 1 % is usual.`;
   if (!grown || grown.now - grown.share < 0.02) return `${far} Every cluster has about the share it had.`;
   return `${far} Most grown: ${named(grown)}, from ${percent(grown.share)} to ${percent(grown.now)}.`;
 }
@@ -168,13 +166,8 @@ function table(map) {
     (one, other) => Math.abs(other.now - other.share) - Math.abs(one.now - one.share),
   );
   return el(
-    "details",
-    {},
-    el("summary", {}, "The clusters in numbers"),
-    el(
-      "div",
-      { class: "wide", tabindex: "0", role: "region", "aria-label": "Clusters" },
-      el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, sorted.map(row))),
-    ),
+    "div",
+    { class: "wide", tabindex: "0", role: "region", "aria-label": "Clusters in numbers" },
+    el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, sorted.map(row))),
   );
 }

@@ -50,6 +50,8 @@ function build(main) {
     segments: section("Segments", parts.segments.element),
     latest: section("Done lately", parts.latest, el("p", {}, el("a", { href: "#/actions" }, "All actions"))),
   };
+  whole.segments.className = "later";
+  whole.latest.className = "last";
   whole.drifts.append(whole.quiet);
   const left = el("div", {}, whole.drifts, whole.segments);
   const right = el("div", {}, whole.waiting, whole.latest);

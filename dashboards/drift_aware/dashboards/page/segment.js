@@ -27,8 +27,9 @@ export function segmentPage(main, tell, name, asked) {
     title: place(name),
     async refresh(signal) {
       const path = `live/series?segment=${part(name)}&hours=${hours}&points=${POINTS}`;
-      const [series] = await Promise.all([get(path, signal), map.refresh(signal)]);
+      const series = await get(path, signal);
       show(parts, series, charts);
+      if (series.metrics.some((one) => one.metric.endsWith("_embedding"))) await map.refresh(signal);
     },
     close() {
       for (const figure of charts.values()) figure.destroy();
@@ -54,8 +55,9 @@ function build(main, name, hours) {
   const key = el(
     "p",
     { class: "hint" },
-    "Solid: now. Dashed: baseline. Grey: what chance alone explains, 99 %. Below, detectors in multiples of their " +
-      "threshold: above 1 they fire; the thick one is on the false-alarm budget. Arrow keys move the cursor.",
+    "Solid: now. Dashed: baseline. Grey: what chance alone explains, 99 %. Below, detectors in multiples " +
+      "of their threshold: above 1 they fire; the thick one is on the false-alarm budget. Triangles: alerts. " +
+      "Squares: actions. Arrow keys move the cursor.",
   );
   fill(
     main,

@@ -8,7 +8,13 @@ const DOING = {
   tune: "a tuning",
   reindex: "a re-indexing",
   safety: "a stricter guardrail",
-  notify: "a message",
+};
+const TELLING = {
+  proposed: "people are about to be told",
+  approved: "people are about to be told",
+  running: "people are being told",
+  succeeded: "people were told",
+  failed: "telling people has failed",
 };
 const STANDS = {
   proposed: "is proposed",
@@ -30,13 +36,13 @@ const OVER = new Set(["withheld", "rejected", "expired"]);
  * @property {string} state of the whole, as `state.js` knows it
  * @property {string} headline
  * @property {string} worst what drifts most; empty if nothing does
- * @property {string} doing what is being done about it; empty if nothing drifts
+ * @property {string} doing what is being done about it; if nothing drifts, what is watched
  */
 
 /** @param {any} overview what `/live/overview` answers @returns {Verdict} */
 export function verdict(overview) {
   const drifting = overview.segments.filter((segment) => segment.state === "drifting");
-  if (!drifting.length) return { ...quiet(overview), worst: "", doing: "" };
+  if (!drifting.length) return { ...quiet(overview), worst: "", doing: watched(overview) };
   const worst = worstOf(overview.firing);
   return {
     state: drifting[0].severity ?? "drifting",
@@ -68,6 +74,12 @@ function quiet(overview) {
     state: "calm",
     headline: `Nothing drifts${rest ? `; of ${count(all, "segment")}, ${rest}` : ""}.`,
   };
+}
+
+function watched({ segments, seen_until: until, now }) {
+  if (!segments.length || until === null) return "";
+  const watching = count(segments.length, "segment is", "segments are");
+  return `${watching} watched; this is how things were at ${at(until, now)} UTC.`;
 }
 
 /** The alert that matters most: one that pages, then the most severe, then the latest. */
@@ -118,11 +130,17 @@ function doing(overview) {
  * @returns {string} where an action stands, as in "a tuning waits for approval"
  */
 export function step(action, waits) {
+  if (action.action === "notify" && !waits) return telling(action);
   const name = DOING[action.action] ?? `“${action.action}”`;
   if (action.status === "proposed") return `${name} ${waits ? "waits for approval" : "is about to begin"}`;
   const helped = action.status === "verified" ? verdictOf(action) : "";
   const dry = action.dry_run && action.status === "succeeded" ? " as a dry run" : "";
   return `${name} ${STANDS[action.status] ?? action.status}${dry}${helped}`;
+}
+
+function telling({ status, dry_run: dry }) {
+  if (dry && status === "succeeded") return "people would have been told (dry run)";
+  return TELLING[status] ?? `telling people ${STANDS[status] ?? status}`;
 }
 
 function verdictOf(action) {

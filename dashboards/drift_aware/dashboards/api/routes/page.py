@@ -1,4 +1,4 @@
-"""The page for people: files that are the same for everybody, so without a token; what they show needs one."""
+"""The page for people: files, the same for everybody, so without a token; what they show needs one."""
 
 from collections.abc import Mapping
 from hashlib import sha256
