@@ -12,8 +12,8 @@ from drift_aware.dashboards.api.problems import problem
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SHOWN_CHARACTERS = 200
-# Asked every few seconds by machines, or many at once by a browser; in the log for those who look for it.
-_ROUTINE = ("/health", "/ready", "/metrics", "/page/{name}")
+# Asked every few seconds by machines, or by a page that is open; in the log only for those who look for it.
+_ROUTINE = ("/health", "/ready", "/metrics", "/page/{name}", "/live/overview", "/live/series")
 HEADERS = {
     # Answers are data; the page brings a policy of its own.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
