@@ -13,7 +13,7 @@ const SILENCE_MS = 35_000;
  * Listens until it is stopped; connects again by itself, later and later.
  *
  * @param {Object} tell
- * @param {() => void} tell.changed something moved, or may have while the line was down
+ * @param {() => void} tell.changed something has moved, or may have while the line was down
  * @param {(state: LinkState, why: string) => void} tell.link how the line is
  * @returns {{stop: () => void}}
  */
@@ -34,7 +34,6 @@ async function follow(tell, end) {
         () => {
           pause = FIRST_PAUSE_MS;
           tell.link("live", "");
-          tell.changed();
         },
         tell.changed,
       );
@@ -53,7 +52,7 @@ async function follow(tell, end) {
   }
 }
 
-/** One connection, from its beginning to its end. */
+/** One connection, from its beginning to its end; it begins with being told how things stand. */
 async function read(end, opened, changed) {
   const silence = new AbortController();
   let timer = setTimeout(() => silence.abort(), SILENCE_MS);

@@ -27,6 +27,9 @@ const LINK = {
   refused: ["critical", "not let in"],
 };
 
+// The stream tells what is new in the database; that nothing is new, or that it is away, has to be asked.
+const ANYWAY_MS = 15_000;
+
 const main = byId("main");
 const trouble = byId("trouble");
 let page = null;
@@ -148,6 +151,7 @@ function changeToken() {
 
 takeFromAddress();
 countOn();
+setInterval(() => document.hidden || refresh(), ANYWAY_MS);
 addEventListener("hashchange", navigate);
 byId("token").addEventListener("click", changeToken);
 // A page nobody sees gives its place at the server to somebody else.

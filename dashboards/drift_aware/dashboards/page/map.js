@@ -100,7 +100,7 @@ function figure(map) {
 
 function summary(map) {
   const grown = [...map.clusters].sort((one, other) => other.now - other.share - (one.now - one.share))[0];
-  const far = `${percent(map.far)} of the recent ones are farther out than 99 % of the baseline; 1 % is usual.`;
+  const far = `${percent(map.far)} of the recent ones are farther out than 99 % of the baseline were.`;
   if (!grown || grown.now - grown.share < 0.02) return `${far} Every cluster has about the share it had.`;
   return `${far} Most grown: ${named(grown)}, from ${percent(grown.share)} to ${percent(grown.now)}.`;
 }

@@ -29,7 +29,7 @@ export function segmentPage(main, tell, name, asked) {
       const path = `live/series?segment=${part(name)}&hours=${hours}&points=${POINTS}`;
       const series = await get(path, signal);
       show(parts, series, charts);
-      if (series.metrics.some((one) => one.metric.endsWith("_embedding"))) await map.refresh(signal);
+      if (series.metrics.some(({ metric: name }) => name.endsWith("_embedding"))) await map.refresh(signal);
     },
     close() {
       for (const figure of charts.values()) figure.destroy();
@@ -56,8 +56,8 @@ function build(main, name, hours) {
     "p",
     { class: "hint" },
     "Solid: now. Dashed: baseline. Grey: what chance alone explains, 99 %. Below, detectors in multiples " +
-      "of their threshold: above 1 they fire; the thick one is on the false-alarm budget. Triangles: alerts. " +
-      "Squares: actions. Arrow keys move the cursor.",
+      "of their threshold: above 1 they fire; the thick one is on the false-alarm budget. " +
+      "Triangles: alerts. Squares: actions. Arrow keys move the cursor.",
   );
   fill(
     main,
@@ -75,8 +75,7 @@ function build(main, name, hours) {
 
 function show(parts, series, charts) {
   const firing = series.alerts.filter((alert) => alert.status === "firing");
-  fill(parts.state, firing.length ? null : badge("calm", "nothing drifts here"));
-  parts.state.hidden = firing.length > 0;
+  fill(parts.state, states(series, firing));
   keep(parts.firing, firing, (alert) => [alert.id, JSON.stringify(alert)], alertLine);
   const drifting = new Set(firing.map((alert) => alert.metric));
   const metrics = [...series.metrics].sort(
@@ -95,6 +94,15 @@ function show(parts, series, charts) {
     (one) => figure(one.metric, charts),
   );
   for (const one of metrics) charts.get(one.metric).show(one, series);
+}
+
+/** What is to be said beside the alerts that fire: calm, or still learning what is usual. */
+function states(series, firing) {
+  const warming = series.warming_up.map(({ metric: name, message }) =>
+    badge("warming_up", `${metric(name).title}: ${message}`),
+  );
+  const calm = !firing.length && series.metrics.length > warming.length;
+  return [calm ? badge("calm", "nothing drifts here") : null, ...warming];
 }
 
 function alertLine(alert) {
