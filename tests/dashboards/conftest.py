@@ -1,12 +1,25 @@
+import json
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from fastapi.testclient import TestClient
 
 from drift_aware.sql import store
 from drift_aware.sql.store import Connection
-from rig.api import Persisted, client, make_app
+from rig import drifting
+from rig.api import TOKENS, Persisted, client, make_app
+from rig.commands import Command
+from rig.serving import address
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from rig.browser import Visit
+
+Serve = Callable[..., Command]
 
 
 @pytest.fixture
@@ -34,3 +47,63 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A real browser, of this module alone: another that ran an event loop beside it would be disturbed."""
+    from rig.browser import chromium
+
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser: "Browser") -> Iterator[Callable[..., "Visit"]]:
+    """Somebody looks at the page of a server: ``visit(url, width=375)``."""
+    from rig.browser import Visit
+
+    visits: list[Visit] = []
+
+    def look(url: str, **window: object) -> Visit:
+        visits.append(Visit(browser, url, **window))  # type: ignore[arg-type]
+        return visits[-1]
+
+    yield look
+    for one in visits:
+        one.close()
+
+
+@pytest.fixture
+def serve(start_command: Serve, database_url: str) -> Serve:
+    """Starts ``serve`` on the test's database with TOKENS, unless others are given."""
+
+    def start(*arguments: str, tokens: object = TOKENS) -> Command:
+        words = arguments or ("--port", "0")
+        return start_command("serve", *words, database_url=database_url, api__tokens=json.dumps(tokens))
+
+    return start
+
+
+@pytest.fixture
+def open_url(serve: Serve) -> str:
+    """A server without tokens: whoever is at this machine may look."""
+    return address(serve(tokens=[]))
+
+
+@pytest.fixture
+def drifting_shop(persisted: Persisted, connection: Connection) -> int:
+    """A database in which a shop's assistant refuses more and more; the time up to which it is known."""
+    now = int(time.time() * 1000)
+    persisted.make_partitions()
+    drifting.fill(persisted, connection, now)
+    return now
+
+
+@pytest.fixture
+def calm_shop(persisted: Persisted) -> int:
+    """A database in which all is well; the time up to which it is known."""
+    now = int(time.time() * 1000)
+    persisted.make_partitions()
+    drifting.calm(persisted, now)
+    return now

@@ -2,7 +2,7 @@
 
 import { actionCards } from "./actions.js";
 import { get, part } from "./api.js";
-import { chartHost, scoreChart } from "./chart.js";
+import { alertMark, chartHost, scoreChart } from "./chart.js";
 import { el, fill } from "./element.js";
 import { metric } from "./metrics.js";
 import { badge } from "./state.js";
@@ -155,14 +155,7 @@ function drawEvidence(section, { alert, evidence }) {
     start: evidence.times[0],
     end: Math.max(evidence.times.at(-1), evidence.times[0] + MINUTE_MS),
     group: "evidence",
-    marks: [
-      {
-        at: alert.onset,
-        until: alert.status === "firing" ? null : alert.ts,
-        state: alert.severity,
-        kind: "alert",
-      },
-    ],
+    marks: [alertMark(alert)],
   };
   return scoreChart(host, { times: evidence.times, detectors }, frame);
 }

@@ -14,7 +14,7 @@ const DAY_SECONDS = 86_400;
 const AXIS_FONT = "12px system-ui, sans-serif";
 
 /**
- * @typedef {{at: number, until?: number|null, state: string, kind: "alert"|"action"}} Mark
+ * @typedef {{at: number, until?: number|null, state: string, kind: "alert"|"action", shaded?: boolean}} Mark
  * @typedef {Object} Frame what a chart shares with others; may change before it is shown newer data
  * @property {number} start milliseconds, as `end`
  * @property {number} end
@@ -193,7 +193,7 @@ function drawMarks(chart, marks) {
     const left = Math.max(bbox.left, chart.valToPos(mark.at / 1000, "x", true));
     if (left > bbox.left + bbox.width) continue;
     ctx.strokeStyle = ctx.fillStyle = ink(`--${colour(mark.state)}`);
-    if (mark.kind === "alert") {
+    if (mark.shaded) {
       const over = mark.until ? chart.valToPos(mark.until / 1000, "x", true) : Infinity;
       const right = Math.min(bbox.left + bbox.width, over);
       ctx.globalAlpha = 0.1;
@@ -249,6 +249,12 @@ function seconds(times) {
 
 function ink(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** @returns {Mark} where an alert stands; one that wakes nobody is a line, not a stretch */
+export function alertMark(alert) {
+  const until = alert.status === "firing" ? null : (alert.until ?? alert.ts);
+  return { at: alert.onset, until, state: alert.severity, kind: "alert", shaded: alert.paging };
 }
 
 /** The place of a chart; its label says in a sentence what is drawn there. */

@@ -26,8 +26,8 @@ function traffic({ throughput, segments, seen_until: until }) {
 }
 
 function falseAlarms({ budget }) {
-  if (!budget) return null;
-  return ["False alarms", `${count(budget.raised, "alarm")} in 7 days`, budget.text];
+  const days = number(budget.promised_days);
+  return ["False alarms", `at most 1 in ${days} days`, budget.text];
 }
 
 function hands({ waiting, require_approval: asks, dry_run: dry }) {

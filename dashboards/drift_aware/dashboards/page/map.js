@@ -2,6 +2,7 @@
 
 import { get, part, Refused } from "./api.js";
 import { el, fill, keep, svg } from "./element.js";
+import { family as familyTitle } from "./metrics.js";
 import { ago } from "./time.js";
 import { list, percent, sentence } from "./words.js";
 
@@ -52,7 +53,7 @@ export function mapSection(section, segment, tell) {
 
 function choice(map, choose) {
   const options = map.families.map((name) =>
-    el("option", { value: name, selected: name === map.family }, title(name)),
+    el("option", { value: name, selected: name === map.family }, familyTitle(name)),
   );
   return el(
     "p",
@@ -60,12 +61,6 @@ function choice(map, choose) {
     el("label", { for: "family" }, "Embeddings "),
     el("select", { id: "family", change: choose }, options),
   );
-}
-
-/** @returns {string} as in "query, text-hash-64" of embedding/query/text-hash-64/64 */
-function title(family) {
-  const [, kind, ...model] = family.split("/");
-  return `${kind}, ${model.slice(0, -1).join("/")}`;
 }
 
 function figure(map) {

@@ -26,6 +26,12 @@ const KNOWN = new Map([
   ["events", ["the traffic", "Does anything come at all?", "count"]],
 ]);
 
+const FAMILIES = new Map([
+  ["interaction", "interactions"],
+  ["feedback", "ratings"],
+  ["evaluation", "graded answers"],
+]);
+
 const PLACES = new Map([...KNOWN.keys()].map((name, index) => [name, index]));
 
 /** @returns {Metric} of any name, also one of a detector that somebody else wrote */
@@ -36,6 +42,14 @@ export function metric(name) {
     "",
   ];
   return { title, question, unit };
+}
+
+/** @returns {string} what the events of a family are called, as in "query embeddings of MiniLM" */
+export function family(name) {
+  const [, kind, ...model] = name.split("/");
+  return kind
+    ? `${kind} embeddings of ${model.slice(0, -1).join("/")}`
+    : (FAMILIES.get(name) ?? metric(name).title);
 }
 
 /** Sorts names of metrics: those one asks about first come first. */

@@ -9,7 +9,7 @@ import { metric } from "./metrics.js";
 import { segmentList } from "./segments.js";
 import { badge, shape } from "./state.js";
 import { setClock, since } from "./time.js";
-import { moved, step, verdict } from "./verdict.js";
+import { moved, step, verdict, worstFirst } from "./verdict.js";
 import { place, sentence } from "./words.js";
 
 /** @param {HTMLElement} main @param {any} tell */
@@ -67,8 +67,9 @@ function show(parts, overview, tell) {
   showVerdict(parts, overview);
   facts(parts.facts, overview);
   beginning(parts.beginning, overview);
-  const paging = overview.firing.filter((alert) => alert.paging);
-  const quiet = overview.firing.filter((alert) => !alert.paging);
+  const firing = worstFirst(overview.firing);
+  const paging = firing.filter((alert) => alert.paging);
+  const quiet = firing.filter((alert) => !alert.paging);
   showDrifts(parts.drifts, paging, overview);
   showDrifts(parts.quiet, quiet, overview);
   fill(

@@ -1,12 +1,13 @@
 /** One segment: each metric with what is usual for it, all on the same time. */
 
 import { get, part } from "./api.js";
-import { chartHost, scoreChart, thresholds, valueChart } from "./chart.js";
+import { alertMark, chartHost, scoreChart, thresholds, valueChart } from "./chart.js";
 import { el, fill, keep } from "./element.js";
 import { mapSection } from "./map.js";
-import { byInterest, metric } from "./metrics.js";
+import { byInterest, family, metric } from "./metrics.js";
 import { badge } from "./state.js";
 import { since } from "./time.js";
+import { worstFirst } from "./verdict.js";
 import { amount, at, place, sentence } from "./words.js";
 
 const HOURS = new Map([
@@ -16,6 +17,7 @@ const HOURS = new Map([
   [168, "7 days"],
 ]);
 const POINTS = 300;
+const MINUTE_MS = 60_000;
 
 /** @param {HTMLElement} main @param {any} tell @param {string} name @param {URLSearchParams} asked */
 export function segmentPage(main, tell, name, asked) {
@@ -98,22 +100,24 @@ function show(parts, series, charts) {
 
 /** What is to be said beside the alerts that fire: calm, or still learning what is usual. */
 function states(series, firing) {
-  const warming = series.warming_up.map(({ metric: name, message }) =>
-    badge("warming_up", `${metric(name).title}: ${message}`),
-  );
-  const calm = !firing.length && series.metrics.length > warming.length;
-  return [calm ? badge("calm", "nothing drifts here") : null, ...warming];
+  const judged = series.metrics.some(({ detectors }) => detectors.some(judges));
+  const calm = judged && !firing.length ? badge("calm", "nothing drifts here") : null;
+  return [
+    calm,
+    ...series.warming_up.map((one) => badge("warming_up", `${family(one.metric)}: ${one.message}`)),
+  ];
+}
+
+/** Whether a detector that may raise an alarm has seen enough to say anything. */
+function judges(detector) {
+  return detector.budgeted && detector.score.some((score) => score !== null);
 }
 
 function alertLine(alert) {
   const { title } = metric(alert.metric);
   const link = el("a", { href: `#/alerts/${part(alert.id)}` }, sentence(title));
-  return el(
-    "li",
-    {},
-    badge(alert.severity),
-    el("span", {}, link, ` (${alert.detector}), since `, since(alert.onset)),
-  );
+  const by = alert.paging ? alert.detector : `${alert.detector}, wakes nobody`;
+  return el("li", {}, badge(alert.severity), el("span", {}, link, ` (${by}), since `, since(alert.onset)));
 }
 
 /** A figure that is made once, and takes newer and newer data. */
@@ -134,7 +138,7 @@ function figure(name, charts) {
     destroy: () => drawn.forEach((chart) => chart.destroy()),
     show(series, page) {
       latest = series;
-      Object.assign(frame, { start: page.start, end: page.end, marks: marks(name, page) });
+      Object.assign(frame, { ...span(page), marks: marks(name, page) });
       hosts[0].setAttribute("aria-label", `${metric(name).question} ${reading(series, null)}`);
       hosts[1].setAttribute("aria-label", detectors(series));
       const now = series.detectors.map(({ detector, channel }) => `${detector} ${channel}`).join();
@@ -158,21 +162,21 @@ function draw([value, scores], series, frame) {
 
 function marks(name, page) {
   const about = (one) => one.metric === name;
-  const alerts = page.alerts
-    .filter(about)
-    .map((alert) => ({ at: alert.onset, until: over(alert), state: alert.severity, kind: "alert" }));
+  const alerts = page.alerts.filter(about).map(alertMark);
   const actions = page.actions
     .filter(about)
     .map((action) => ({ at: action.ts, state: action.status, kind: "action" }));
   return [...alerts, ...actions];
 }
 
-function unitOf(series) {
-  return series.unit || metric(series.metric).unit;
+/** From when there is something to see, for all charts alike. */
+function span({ start, end, metrics }) {
+  const first = Math.min(...metrics.map(({ times }) => times[0]));
+  return { start: Math.min(Math.max(start, first), end - MINUTE_MS), end };
 }
 
-function over(alert) {
-  return alert.status === "firing" ? null : (alert.until ?? alert.ts);
+function unitOf(series) {
+  return series.unit || metric(series.metric).unit;
 }
 
 /** @returns {string} what the chart shows at a place, or at its end, in words */

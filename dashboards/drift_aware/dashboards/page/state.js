@@ -19,7 +19,7 @@ const SHAPES = {
 const STATES = {
   critical: ["triangle", "critical", "critical"],
   warning: ["diamond", "warning", "warning"],
-  info: ["disc", "info", "small"],
+  info: ["disc", "info", "info"],
   drifting: ["diamond", "warning", "drifting"],
   calm: ["ring", "calm", "calm"],
   warming_up: ["half", "quiet", "warming up"],

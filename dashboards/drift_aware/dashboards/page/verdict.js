@@ -43,7 +43,7 @@ const OVER = new Set(["withheld", "rejected", "expired"]);
 export function verdict(overview) {
   const drifting = overview.segments.filter((segment) => segment.state === "drifting");
   if (!drifting.length) return { ...quiet(overview), worst: "", doing: watched(overview) };
-  const worst = worstOf(overview.firing);
+  const worst = worstFirst(overview.firing)[0];
   return {
     state: drifting[0].severity ?? "drifting",
     headline: headline(drifting, overview.segments.length),
@@ -82,10 +82,10 @@ function watched({ segments, seen_until: until, now }) {
   return `${watching} watched; this is how things were at ${at(until, now)} UTC.`;
 }
 
-/** The alert that matters most: one that pages, then the most severe, then the latest. */
-export function worstOf(alerts) {
+/** @returns {any[]} those that page first, then the most severe, then the latest */
+export function worstFirst(alerts) {
   const rank = (alert) => [alert.paging ? 1 : 0, SEVERITIES.indexOf(alert.severity), alert.onset];
-  return [...alerts].sort((one, other) => compare(rank(other), rank(one)))[0] ?? null;
+  return [...alerts].sort((one, other) => compare(rank(other), rank(one)));
 }
 
 function compare(one, other) {
