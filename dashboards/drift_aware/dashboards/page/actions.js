@@ -162,7 +162,7 @@ async function answer(action, verb, note) {
   try {
     await send().catch(async (error) => {
       if (!(error instanceof Refused) || ![401, 403].includes(error.status)) throw error;
-      if (!(await askForToken(`${error.message}.`))) throw error;
+      if (!(await askForToken(error.message))) throw error;
       await send();
     });
     return verb === "approve" ? "Approved." : "Rejected.";

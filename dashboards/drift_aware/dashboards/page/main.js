@@ -29,6 +29,7 @@ const LINK = {
 
 // The stream tells what is new in the database; that nothing is new, or that it is away, has to be asked.
 const ANYWAY_MS = 15_000;
+const RETRY_MS = 3000;
 
 const main = byId("main");
 const trouble = byId("trouble");
@@ -36,7 +37,10 @@ let page = null;
 let leave = new AbortController();
 let asking = false;
 let again = false;
+let timer = 0;
 let line = null;
+/** Whether the server has said that it wants another token. */
+let locked = false;
 
 const tell = {
   changed: refresh,
@@ -96,10 +100,14 @@ async function refresh() {
   if (signal.aborted) return;
   if (shown) main.dataset.shown = String(Number(main.dataset.shown ?? 0) + 1);
   asking = false;
-  if (again) {
-    again = false;
-    refresh();
-  }
+  // Not without a token: nothing would be answered, and the question for it would never end.
+  if (shown || !locked) later(again ? 0 : shown ? ANYWAY_MS : RETRY_MS);
+  again = false;
+}
+
+function later(milliseconds) {
+  clearTimeout(timer);
+  timer = setTimeout(() => document.hidden || refresh(), milliseconds);
 }
 
 /** @returns {Promise<any>} what is answered; null if it is not, and then the page says why */
@@ -118,11 +126,12 @@ async function admit(error) {
   if (!(error instanceof Refused)) throw error;
   fill(trouble, `${sentence(error.message)}.`, main.dataset.shown ? " What is below is from before." : "");
   trouble.hidden = false;
-  if (error.unauthorized) signIn(error.message);
+  locked = error.unauthorized;
+  if (locked) signIn(error.message);
 }
 
 async function signIn(reason) {
-  if (!(await askForToken(`${sentence(reason)}.`))) return;
+  if (!(await askForToken(reason))) return;
   connect();
   refresh();
 }
@@ -151,7 +160,6 @@ function changeToken() {
 
 takeFromAddress();
 countOn();
-setInterval(() => document.hidden || refresh(), ANYWAY_MS);
 addEventListener("hashchange", navigate);
 byId("token").addEventListener("click", changeToken);
 // A page nobody sees gives its place at the server to somebody else.

@@ -1,5 +1,7 @@
 /** The token: from the address or from a person, kept in this tab, shown nowhere. */
 
+import { sentence } from "./words.js";
+
 const KEY = "drift-aware-token";
 
 /** @returns {string|null} */
@@ -27,7 +29,7 @@ let asking = null;
 /**
  * Asks the person for a token.
  *
- * @param {string} reason why one is needed
+ * @param {string} reason why one is needed, as the server gives it
  * @returns {Promise<boolean>} whether there is a new one
  */
 export function askForToken(reason) {
@@ -40,7 +42,7 @@ export function askForToken(reason) {
 function ask(reason) {
   const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("signin"));
   const field = /** @type {HTMLInputElement} */ (document.getElementById("signin-token"));
-  document.getElementById("signin-reason").textContent = reason;
+  document.getElementById("signin-reason").textContent = `${sentence(reason)}.`;
   dialog.returnValue = "";
   dialog.showModal();
   field.focus();
