@@ -122,9 +122,9 @@ class Stretches(Struct, frozen=True):
         """Those of the last ``span_ms``, each at least ``least_ms`` long.
 
         >>> Stretches.before(100_000, 60_000, 10, 1_000)
-        Stretches(begin=42000, width=7000, end=100000)
+        Stretches(begin=42000, width=6000, end=100000)
         """
-        width = max(least_ms, -(-span_ms // max(points - 1, 1)))
+        width = max(least_ms, -(-span_ms // points))
         width = -(-width // least_ms) * least_ms
         return cls(-(-(end - span_ms) // width) * width, width, end)
 
