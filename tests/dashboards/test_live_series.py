@@ -11,7 +11,7 @@ from psycopg.sql import SQL
 
 from drift_aware.actions import ledger
 from drift_aware.dashboards.api import examples
-from drift_aware.dashboards.live import bands, evidence, series
+from drift_aware.dashboards.live import bands, series
 from drift_aware.dashboards.live.series import Stretches
 from drift_aware.schema.alerts import Reading, Readings
 from drift_aware.schema.settings import Settings
@@ -276,4 +276,3 @@ def test_a_segment_is_read_by_its_part_of_an_index(persisted: Persisted, connect
         assert f"drift_metrics_{today:%Y%m%d}_segment_pane_start" in plan, plan
         assert f"drift_metrics_{today - timedelta(days=1):%Y%m%d}" not in plan
     assert len(series.series(connection, Settings(), "app=7", 1, 300).metrics) == 0
-    assert evidence.story(connection, Settings(), "none") is None

@@ -111,6 +111,16 @@ ON CONFLICT (segment, family, day) DO UPDATE SET
     until = excluded.until, events = excluded.events, sums = excluded.sums
 WHERE day_sums.until < excluded.until
 
+-- name: upsert_baseline
+-- What is in force from now on: records of a segment and family come in the order in which they were published.
+INSERT INTO baseline (segment, family, id, policy, since, until, events, reference, created_at)
+VALUES (
+    %(segment)s, %(family)s, %(id)s, %(policy)s, %(since)s, %(until)s, %(events)s, %(reference)s, %(created_at)s
+)
+ON CONFLICT (segment, family) DO UPDATE SET
+    id = excluded.id, policy = excluded.policy, since = excluded.since, until = excluded.until,
+    events = excluded.events, reference = excluded.reference, created_at = excluded.created_at
+
 -- name: days_of_segment
 -- The sums of some days of one segment; by the primary key, so that it reads no other segment's rows.
 SELECT day, family, until, sums
@@ -1324,3 +1334,40 @@ SELECT DISTINCT ON (id)
 FROM interaction_log
 WHERE id = ANY (%(ids)s) AND ts >= %(since)s AND ts < %(until)s
 ORDER BY id, interaction_log.ts DESC
+
+-- name: embedding_baselines
+-- What the embeddings of a segment are compared with, by family.
+SELECT
+    family, id, (extract(epoch FROM since) * 1000)::bigint, (extract(epoch FROM until) * 1000)::bigint, events,
+    reference
+FROM baseline
+WHERE segment = %(segment)s AND starts_with(family, 'embedding/') AND reference <> ''
+ORDER BY family
+
+-- name: latest_embeddings
+-- The latest vectors of a family in a segment, with the question each belongs to. So many of the family are looked
+-- at, whatever the segment: in a large installation a rare one would else be sought through the whole day.
+SELECT vector.embedding::real[], question.text
+FROM (
+    SELECT embedding, interaction_id, ts
+    FROM (
+        SELECT embedding, interaction_id, ts, app, model, prompt_version, tenant
+        FROM embeddings_log
+        WHERE dim = %(dim)s AND ts >= %(since)s AND kind = %(kind)s AND coalesce(model, '') = %(model)s
+        ORDER BY ts DESC
+        LIMIT %(looked_at)s
+    ) AS of_family
+    WHERE ('app' <> ALL (%(dimensions)s) OR app IS NOT DISTINCT FROM %(app)s)
+        AND ('model' <> ALL (%(dimensions)s) OR of_family.model IS NOT DISTINCT FROM %(segment_model)s)
+        AND ('prompt_version' <> ALL (%(dimensions)s) OR prompt_version IS NOT DISTINCT FROM %(prompt_version)s)
+        AND ('tenant' <> ALL (%(dimensions)s) OR tenant IS NOT DISTINCT FROM %(tenant)s)
+    ORDER BY ts DESC
+    LIMIT %(limit)s
+) AS vector
+LEFT JOIN LATERAL (
+    SELECT left(user_query, %(characters)s) AS text
+    FROM interaction_log
+    WHERE id = vector.interaction_id AND interaction_log.ts >= %(texts_since)s
+    LIMIT 1
+) AS question ON true
+ORDER BY vector.ts DESC

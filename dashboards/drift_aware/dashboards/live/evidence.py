@@ -7,6 +7,7 @@ from msgspec import Struct
 from psycopg.rows import dict_row
 
 from drift_aware.actions import ledger
+from drift_aware.dashboards.api.errors import NotFound
 from drift_aware.dashboards.live.clock import moment
 from drift_aware.dashboards.live.series import Numbers, Stretches
 from drift_aware.schema.alerts import Action, Alert
@@ -73,11 +74,15 @@ class AlertStory(Struct):
     examples: list[Example]
 
 
-def story(connection: Connection, settings: Settings, alert_id: str) -> AlertStory | None:
-    """Read it; None if there is no such alert."""
+def story(connection: Connection, settings: Settings, alert_id: str) -> AlertStory:
+    """Read it.
+
+    Raises:
+        NotFound: there is no such alert.
+    """
     row = connection.execute(QUERIES["find_alert"], {"id": alert_id}).fetchone()
     if row is None:
-        return None
+        raise NotFound(f"there is no alert {alert_id}")
     alert = msgspec.convert(row[0], Alert)
     return AlertStory(
         alert=alert,
