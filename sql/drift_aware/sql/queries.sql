@@ -1164,7 +1164,7 @@ WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until
 WITH RECURSIVE step AS (
     (
         SELECT segment, pane_start, pane_end FROM pane_totals
-        WHERE pane_start >= %(since)s
+        WHERE pane_start >= %(since)s AND pane_start < %(until)s
         ORDER BY segment DESC, pane_start DESC
         LIMIT 1
     )
@@ -1173,7 +1173,7 @@ WITH RECURSIVE step AS (
     FROM step
     CROSS JOIN LATERAL (
         SELECT segment, pane_start, pane_end FROM pane_totals
-        WHERE segment < step.segment AND pane_start >= %(since)s
+        WHERE segment < step.segment AND pane_start >= %(since)s AND pane_start < %(until)s
         ORDER BY segment DESC, pane_start DESC
         LIMIT 1
     ) AS next
@@ -1200,7 +1200,7 @@ CROSS JOIN LATERAL (
         max(message) FILTER (WHERE state = 'warming_up') AS message
     FROM drift_metrics
     WHERE drift_metrics.segment = recent.segment AND drift_metrics.pane_start = recent.pane_start
-        AND drift_metrics.pane_start >= %(since)s
+        AND drift_metrics.pane_start >= %(since)s AND drift_metrics.pane_start < %(until)s
 ) AS seen
 UNION ALL
 SELECT segment, (extract(epoch FROM days.until) * 1000)::bigint, 0, NULL, NULL
@@ -1259,23 +1259,23 @@ SELECT
     )
 
 -- name: live_series
--- The readings of a segment in stretches of so many milliseconds: of the values their mean by events, of scores the
--- largest, of the rest the last. A detector on the budget shows the channel that leads; it is one series.
+-- The readings of a segment in stretches of time: of values their mean by events, of scores and thresholds the
+-- largest. A detector on the budget shows the channel that leads; it is one series.
 SELECT
     metric,
     detector,
     CASE WHEN detector = ANY (%(budgeted)s) THEN NULL ELSE channel END AS channel,
-    floor((extract(epoch FROM pane_start) * 1000 - %(begin)s) / %(width)s)::bigint AS bucket,
-    sum(current * events) / nullif(sum(events) FILTER (WHERE current IS NOT NULL), 0),
-    (max(ARRAY[extract(epoch FROM pane_start)::float8, baseline_value]) FILTER (WHERE baseline_value IS NOT NULL))[2],
-    avg(events)::float8,
+    (extract(epoch FROM date_bin(%(width)s, pane_start, %(since)s)) * 1000)::bigint AS begin,
+    sum(current * events::float8) / nullif(sum(events::float8) FILTER (WHERE current IS NOT NULL), 0),
+    avg(baseline_value),
+    avg(events::float8),
     max(score),
-    (max(ARRAY[extract(epoch FROM pane_start)::float8, threshold]) FILTER (WHERE threshold IS NOT NULL))[2],
+    max(threshold),
     bool_or(fired)
 FROM drift_metrics
 WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until)s AND detector <> 'baseline'
-GROUP BY 1, 2, 3, 4
-ORDER BY 1, 2, 3, 4
+GROUP BY metric, detector, 3, date_bin(%(width)s, pane_start, %(since)s)
+ORDER BY metric, detector, 3, begin
 
 -- name: live_warming
 -- What the latest pane of a segment could not be compared by yet, and how far that is.
@@ -1310,19 +1310,19 @@ ORDER BY ts DESC, id
 LIMIT %(limit)s
 
 -- name: live_evidence
--- What one detector saw of a metric in stretches of so many milliseconds.
+-- What one detector saw of a metric in stretches of time.
 SELECT
-    floor((extract(epoch FROM pane_start) * 1000 - %(begin)s) / %(width)s)::bigint AS bucket,
+    (extract(epoch FROM date_bin(%(width)s, pane_start, %(since)s)) * 1000)::bigint AS begin,
     max(score),
-    (max(ARRAY[extract(epoch FROM pane_start)::float8, threshold]) FILTER (WHERE threshold IS NOT NULL))[2],
-    sum(current * events) / nullif(sum(events) FILTER (WHERE current IS NOT NULL), 0),
-    (max(ARRAY[extract(epoch FROM pane_start)::float8, baseline_value]) FILTER (WHERE baseline_value IS NOT NULL))[2]
+    max(threshold),
+    sum(current * events::float8) / nullif(sum(events::float8) FILTER (WHERE current IS NOT NULL), 0),
+    avg(baseline_value)
 FROM drift_metrics
 WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until)s
     AND metric = %(metric)s AND detector = %(detector)s
     AND (%(channel)s::text IS NULL OR channel = %(channel)s)
-GROUP BY bucket
-ORDER BY bucket
+GROUP BY date_bin(%(width)s, pane_start, %(since)s)
+ORDER BY begin
 
 -- name: live_examples
 -- Interactions by their ids, the beginning of their texts; an id that came twice is shown as it came last.

@@ -1,5 +1,6 @@
 """One alert: what its detector saw around the onset, and the interactions that show it."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -107,14 +108,13 @@ def _evidence(connection: Connection, settings: Settings, alert: Alert) -> Evide
         "detector": alert.detector,
         # Of a detector on the budget the channel is the one that leads, now this and then that.
         "channel": None if alert.detector in on_budget(settings.limits) else alert.channel,
-        "since": moment(max(cut.begin, 0)),
+        "since": moment(cut.begin),
         "until": moment(cut.end),
-        "begin": cut.begin,
-        "width": cut.width,
+        "width": timedelta(milliseconds=cut.width),
     }
     rows = connection.execute(QUERIES["live_evidence"], asked).fetchall()
     return Evidence(
-        times=[cut.begin + row[0] * cut.width for row in rows],
+        times=[row[0] for row in rows],
         score=[row[1] for row in rows],
         threshold=[row[2] for row in rows],
         current=[row[3] for row in rows],

@@ -59,7 +59,7 @@ def show_series(
 ) -> Response:
     """Each metric beside its baseline and what its detectors made of it, in at most `points` stretches.
 
-    Of a stretch `current` is the mean by events, `score` the largest, `baseline` the last.
+    Of a stretch `current` is the mean by events, `baseline` the mean, and `score` the largest.
     """
     asked = question.segment, question.hours, question.points
     with database.reading() as connection:
