@@ -12,10 +12,10 @@ from pgvector.psycopg import register_vector
 from prometheus_client import CollectorRegistry
 
 from drift_aware.dashboards.api.app import create
-from drift_aware.schema.alerts import Alert, DaySums, Readings
+from drift_aware.schema.alerts import Alert, Baseline, DaySums, Readings
 from drift_aware.schema.envelope import ROWS, encode_rows
 from drift_aware.schema.events import Event, Kind
-from drift_aware.schema.topics import ALERTS, HISTORY, READINGS, SOURCES
+from drift_aware.schema.topics import ALERTS, BASELINES, HISTORY, READINGS, SOURCES
 from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.sink import Sink
 from drift_aware.sql.store import Connection
@@ -90,6 +90,10 @@ class Persisted:
     def readings(self, some: Iterable[Readings]) -> None:
         for one in some:
             self._write(Record(READINGS.name, 0, self._following(), msgspec.json.encode(one), ROWS))
+
+    def baselines(self, some: Iterable[Baseline]) -> None:
+        for one in some:
+            self._write(Record(BASELINES.name, 0, self._following(), msgspec.json.encode(one), ROWS))
 
     def day(self, family: str, ago: int, sums: Summary, segment: str = "all") -> None:
         """What a family had on a day, so many days before the present one."""

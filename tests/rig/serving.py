@@ -1,4 +1,4 @@
-"""``drift-aware serve`` as a process, and what it says of itself."""
+"""A running ``drift-aware serve``: what it logs, where it is, what it answers."""
 
 import json
 from typing import Any

@@ -111,6 +111,16 @@ ON CONFLICT (segment, family, day) DO UPDATE SET
     until = excluded.until, events = excluded.events, sums = excluded.sums
 WHERE day_sums.until < excluded.until
 
+-- name: upsert_baseline
+-- What is in force from now on: records of a segment and family come in the order in which they were published.
+INSERT INTO baseline (segment, family, id, policy, since, until, events, reference, created_at)
+VALUES (
+    %(segment)s, %(family)s, %(id)s, %(policy)s, %(since)s, %(until)s, %(events)s, %(reference)s, %(created_at)s
+)
+ON CONFLICT (segment, family) DO UPDATE SET
+    id = excluded.id, policy = excluded.policy, since = excluded.since, until = excluded.until,
+    events = excluded.events, reference = excluded.reference, created_at = excluded.created_at
+
 -- name: days_of_segment
 -- The sums of some days of one segment; by the primary key, so that it reads no other segment's rows.
 SELECT day, family, until, sums
@@ -1154,7 +1164,7 @@ WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until
 WITH RECURSIVE step AS (
     (
         SELECT segment, pane_start, pane_end FROM pane_totals
-        WHERE pane_start >= %(since)s
+        WHERE pane_start >= %(since)s AND pane_start < %(until)s
         ORDER BY segment DESC, pane_start DESC
         LIMIT 1
     )
@@ -1163,7 +1173,7 @@ WITH RECURSIVE step AS (
     FROM step
     CROSS JOIN LATERAL (
         SELECT segment, pane_start, pane_end FROM pane_totals
-        WHERE segment < step.segment AND pane_start >= %(since)s
+        WHERE segment < step.segment AND pane_start >= %(since)s AND pane_start < %(until)s
         ORDER BY segment DESC, pane_start DESC
         LIMIT 1
     ) AS next
@@ -1190,7 +1200,7 @@ CROSS JOIN LATERAL (
         max(message) FILTER (WHERE state = 'warming_up') AS message
     FROM drift_metrics
     WHERE drift_metrics.segment = recent.segment AND drift_metrics.pane_start = recent.pane_start
-        AND drift_metrics.pane_start >= %(since)s
+        AND drift_metrics.pane_start >= %(since)s AND drift_metrics.pane_start < %(until)s
 ) AS seen
 UNION ALL
 SELECT segment, (extract(epoch FROM days.until) * 1000)::bigint, 0, NULL, NULL
@@ -1249,23 +1259,23 @@ SELECT
     )
 
 -- name: live_series
--- The readings of a segment in stretches of so many milliseconds: of the values their mean by events, of scores the
--- largest, of the rest the last. A detector on the budget shows the channel that leads; it is one series.
+-- The readings of a segment in stretches of time: of values their mean by events, of scores and thresholds the
+-- largest. A detector on the budget shows the channel that leads; it is one series.
 SELECT
     metric,
     detector,
     CASE WHEN detector = ANY (%(budgeted)s) THEN NULL ELSE channel END AS channel,
-    floor((extract(epoch FROM pane_start) * 1000 - %(begin)s) / %(width)s)::bigint AS bucket,
-    sum(current * events) / nullif(sum(events) FILTER (WHERE current IS NOT NULL), 0),
-    (max(ARRAY[extract(epoch FROM pane_start)::float8, baseline_value]) FILTER (WHERE baseline_value IS NOT NULL))[2],
-    avg(events)::float8,
+    (extract(epoch FROM date_bin(%(width)s, pane_start, %(since)s)) * 1000)::bigint AS begin,
+    sum(current * events::float8) / nullif(sum(events::float8) FILTER (WHERE current IS NOT NULL), 0),
+    avg(baseline_value),
+    avg(events::float8),
     max(score),
-    (max(ARRAY[extract(epoch FROM pane_start)::float8, threshold]) FILTER (WHERE threshold IS NOT NULL))[2],
+    max(threshold),
     bool_or(fired)
 FROM drift_metrics
 WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until)s AND detector <> 'baseline'
-GROUP BY 1, 2, 3, 4
-ORDER BY 1, 2, 3, 4
+GROUP BY metric, detector, 3, date_bin(%(width)s, pane_start, %(since)s)
+ORDER BY metric, detector, 3, begin
 
 -- name: live_warming
 -- What the latest pane of a segment could not be compared by yet, and how far that is.
@@ -1300,19 +1310,19 @@ ORDER BY ts DESC, id
 LIMIT %(limit)s
 
 -- name: live_evidence
--- What one detector saw of a metric in stretches of so many milliseconds.
+-- What one detector saw of a metric in stretches of time.
 SELECT
-    floor((extract(epoch FROM pane_start) * 1000 - %(begin)s) / %(width)s)::bigint AS bucket,
+    (extract(epoch FROM date_bin(%(width)s, pane_start, %(since)s)) * 1000)::bigint AS begin,
     max(score),
-    (max(ARRAY[extract(epoch FROM pane_start)::float8, threshold]) FILTER (WHERE threshold IS NOT NULL))[2],
-    sum(current * events) / nullif(sum(events) FILTER (WHERE current IS NOT NULL), 0),
-    (max(ARRAY[extract(epoch FROM pane_start)::float8, baseline_value]) FILTER (WHERE baseline_value IS NOT NULL))[2]
+    max(threshold),
+    sum(current * events::float8) / nullif(sum(events::float8) FILTER (WHERE current IS NOT NULL), 0),
+    avg(baseline_value)
 FROM drift_metrics
 WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until)s
     AND metric = %(metric)s AND detector = %(detector)s
     AND (%(channel)s::text IS NULL OR channel = %(channel)s)
-GROUP BY bucket
-ORDER BY bucket
+GROUP BY date_bin(%(width)s, pane_start, %(since)s)
+ORDER BY begin
 
 -- name: live_examples
 -- Interactions by their ids, the beginning of their texts; an id that came twice is shown as it came last.
@@ -1324,3 +1334,40 @@ SELECT DISTINCT ON (id)
 FROM interaction_log
 WHERE id = ANY (%(ids)s) AND ts >= %(since)s AND ts < %(until)s
 ORDER BY id, interaction_log.ts DESC
+
+-- name: embedding_baselines
+-- What the embeddings of a segment are compared with, by family.
+SELECT
+    family, id, (extract(epoch FROM since) * 1000)::bigint, (extract(epoch FROM until) * 1000)::bigint, events,
+    reference
+FROM baseline
+WHERE segment = %(segment)s AND starts_with(family, 'embedding/') AND reference <> ''
+ORDER BY family
+
+-- name: latest_embeddings
+-- The latest vectors of a family in a segment, with the question each belongs to. So many of the family are looked
+-- at, whatever the segment: in a large installation a rare one would else be sought through the whole day.
+SELECT vector.embedding::real[], question.text
+FROM (
+    SELECT embedding, interaction_id, ts
+    FROM (
+        SELECT embedding, interaction_id, ts, app, model, prompt_version, tenant
+        FROM embeddings_log
+        WHERE dim = %(dim)s AND ts >= %(since)s AND kind = %(kind)s AND coalesce(model, '') = %(model)s
+        ORDER BY ts DESC
+        LIMIT %(looked_at)s
+    ) AS of_family
+    WHERE ('app' <> ALL (%(dimensions)s) OR app IS NOT DISTINCT FROM %(app)s)
+        AND ('model' <> ALL (%(dimensions)s) OR of_family.model IS NOT DISTINCT FROM %(segment_model)s)
+        AND ('prompt_version' <> ALL (%(dimensions)s) OR prompt_version IS NOT DISTINCT FROM %(prompt_version)s)
+        AND ('tenant' <> ALL (%(dimensions)s) OR tenant IS NOT DISTINCT FROM %(tenant)s)
+    ORDER BY ts DESC
+    LIMIT %(limit)s
+) AS vector
+LEFT JOIN LATERAL (
+    SELECT left(user_query, %(characters)s) AS text
+    FROM interaction_log
+    WHERE id = vector.interaction_id AND interaction_log.ts >= %(texts_since)s
+    LIMIT 1
+) AS question ON true
+ORDER BY vector.ts DESC

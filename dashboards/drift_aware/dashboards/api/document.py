@@ -22,6 +22,7 @@ from drift_aware.dashboards.api.answers import (
     Segments,
 )
 from drift_aware.dashboards.check import DriftCheck
+from drift_aware.dashboards.live.atlas import EmbeddingMap
 from drift_aware.dashboards.live.changes import Versions
 from drift_aware.dashboards.live.evidence import AlertStory
 from drift_aware.dashboards.live.overview import Overview
@@ -50,6 +51,7 @@ _TYPES: tuple[Any, ...] = (
     Overview,
     Series,
     AlertStory,
+    EmbeddingMap,
     Versions,
 )
 _found, _COMPONENTS = msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")

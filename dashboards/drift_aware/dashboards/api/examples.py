@@ -22,6 +22,7 @@ from drift_aware.dashboards.api.answers import (
 )
 from drift_aware.dashboards.check import DayMetrics, DriftCheck, Span
 from drift_aware.dashboards.comparison import Measure
+from drift_aware.dashboards.live.atlas import Cluster, EmbeddingMap, Fitted
 from drift_aware.dashboards.live.changes import Versions
 from drift_aware.dashboards.live.evidence import AlertStory, Evidence, Example
 from drift_aware.dashboards.live.overview import Budget, May, Overview, SegmentNow, Throughput
@@ -298,3 +299,13 @@ ALERT_STORY = AlertStory(
     ],
 )
 VERSIONS = Versions(alerts=-81120937, actions=402118230, panes=_NOON)
+MAP = EmbeddingMap(
+    segment="all",
+    family="embedding/query/small/384",
+    families=["embedding/query/small/384"],
+    baseline=Fitted("1f0c9a3e", _NOON - 86_400_000, _NOON - 80_000_000, 3000),
+    clusters=[Cluster("cluster 0", 3, -0.21, 0.08, 0.11, 0.4, 0.25, ["order", "parcel"])],
+    points=[(-0.2, 0.11, 0), (0.34, 0.02, 1)],
+    far=0.12,
+    explained=0.41,
+)

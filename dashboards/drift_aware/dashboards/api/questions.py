@@ -130,6 +130,16 @@ class SeriesQuestion(Question):
     points: Annotated[int, Field(ge=2, le=1000, description="At most so many stretches of time.")] = 300
 
 
+class MapQuestion(Question):
+    """Which embeddings."""
+
+    segment: SegmentName = ALL
+    family: Annotated[
+        Name | None,
+        Field(description="One of `families`; else the first.", examples=["embedding/query/small/384"]),
+    ] = None
+
+
 class CheckRequest(BaseModel):
     """The last days against as many before them."""
 

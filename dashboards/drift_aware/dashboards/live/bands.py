@@ -17,7 +17,7 @@ def usual(baseline: float, events: float) -> tuple[float, float]:
         events: how many, above 0.
 
     >>> [round(edge, 3) for edge in usual(0.04, 500)]
-    [0.023, 0.07]
+    [0.023, 0.069]
     >>> [round(edge, 3) for edge in usual(0.0, 100)]
     [0.0, 0.062]
     """

@@ -6,7 +6,7 @@ has missed nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -88,7 +88,7 @@ class Changes:
         self._closed = True
         self._wake()
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self) -> AsyncGenerator[bytes]:
         """What a listener is sent: where things stand, at once and whenever that has changed."""
         yield f"retry: {RETRY_MS}\n\n".encode()
         async with self._listening() as news:

@@ -1,5 +1,6 @@
 """One alert: what its detector saw around the onset, and the interactions that show it."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ from msgspec import Struct
 from psycopg.rows import dict_row
 
 from drift_aware.actions import ledger
+from drift_aware.dashboards.api.errors import NotFound
 from drift_aware.dashboards.live.clock import moment
 from drift_aware.dashboards.live.series import Numbers, Stretches
 from drift_aware.schema.alerts import Action, Alert
@@ -73,11 +75,15 @@ class AlertStory(Struct):
     examples: list[Example]
 
 
-def story(connection: Connection, settings: Settings, alert_id: str) -> AlertStory | None:
-    """Read it; None if there is no such alert."""
+def story(connection: Connection, settings: Settings, alert_id: str) -> AlertStory:
+    """Read it.
+
+    Raises:
+        NotFound: there is no such alert.
+    """
     row = connection.execute(QUERIES["find_alert"], {"id": alert_id}).fetchone()
     if row is None:
-        return None
+        raise NotFound(f"there is no alert {alert_id}")
     alert = msgspec.convert(row[0], Alert)
     return AlertStory(
         alert=alert,
@@ -102,14 +108,13 @@ def _evidence(connection: Connection, settings: Settings, alert: Alert) -> Evide
         "detector": alert.detector,
         # Of a detector on the budget the channel is the one that leads, now this and then that.
         "channel": None if alert.detector in on_budget(settings.limits) else alert.channel,
-        "since": moment(max(cut.begin, 0)),
+        "since": moment(cut.begin),
         "until": moment(cut.end),
-        "begin": cut.begin,
-        "width": cut.width,
+        "width": timedelta(milliseconds=cut.width),
     }
     rows = connection.execute(QUERIES["live_evidence"], asked).fetchall()
     return Evidence(
-        times=[cut.begin + row[0] * cut.width for row in rows],
+        times=[row[0] for row in rows],
         score=[row[1] for row in rows],
         threshold=[row[2] for row in rows],
         current=[row[3] for row in rows],

@@ -155,6 +155,8 @@ def asked_segments(settings: Settings, until: int) -> dict[str, Any]:
     silent = _SILENT_MS if minutes is None else minutes * _MINUTE_MS
     return {
         "since": moment(until - silent),
+        # No segment is far ahead of the whole, and partitions of later days need not be looked at.
+        "until": moment(until + 60 * _MINUTE_MS),
         "limit": _MOST_SEGMENTS,
         "budgeted": sorted(on_budget(settings.limits)),
     }

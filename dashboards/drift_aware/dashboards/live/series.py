@@ -1,6 +1,7 @@
 """One segment over time: what each metric was, what is usual of it, and what the detectors made of it."""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
@@ -21,6 +22,7 @@ Numbers = list[float | None]
 
 _HOUR_MS = 3_600_000
 _MOST_MARKS = 200
+_WORK_MEM = "64MB"
 # Whose values stand for a metric where several detectors look at it.
 _LEADING = ("shift", "limit", "drop", "centroid")
 
@@ -48,7 +50,7 @@ class MetricSeries(Struct):
 
     Attributes:
         times: where each stretch begins, event-time milliseconds; stretches without a reading are left out.
-        current, baseline: in the metric's unit.
+        current, baseline: in the metric's unit, the mean of the stretch.
         low, high: of a rate, between what it stays 99 times in a hundred while nothing has changed.
     """
 
@@ -122,11 +124,11 @@ class Stretches(Struct, frozen=True):
         """Those of the last ``span_ms``, each at least ``least_ms`` long.
 
         >>> Stretches.before(100_000, 60_000, 10, 1_000)
-        Stretches(begin=42000, width=7000, end=100000)
+        Stretches(begin=42000, width=6000, end=100000)
         """
-        width = max(least_ms, -(-span_ms // max(points - 1, 1)))
+        width = max(least_ms, -(-span_ms // points))
         width = -(-width // least_ms) * least_ms
-        return cls(-(-(end - span_ms) // width) * width, width, end)
+        return cls(max(0, -(-(end - span_ms) // width) * width), width, end)
 
 
 def series(connection: Connection, settings: Settings, segment: str, hours: int, points: int) -> Series:
@@ -144,20 +146,21 @@ def series(connection: Connection, settings: Settings, segment: str, hours: int,
     cut = Stretches.before(end, hours * _HOUR_MS, points, 1000 * settings.pane_seconds)
     asked = {
         "segment": segment,
-        "since": moment(max(cut.begin, 0)),
+        "since": moment(cut.begin),
         "until": moment(end),
-        "begin": cut.begin,
-        "width": cut.width,
+        "width": timedelta(milliseconds=cut.width),
         "budgeted": sorted(budgeted),
         "limit": _MOST_MARKS,
     }
+    # Else the readings of a day are sorted on disk; with it the server adds them up in one pass.
+    connection.execute(QUERIES["set_local"], {"name": "work_mem", "value": _WORK_MEM})
     rows = connection.execute(QUERIES["live_series"], asked)
     return Series(
         segment=segment,
-        start=max(cut.begin, 0),
+        start=cut.begin,
         end=end,
         width=cut.width,
-        metrics=list(_metrics([Row(*row) for row in rows], cut, budgeted)),
+        metrics=list(_metrics([Row(*row) for row in rows], budgeted)),
         warming_up=_read(connection, "live_warming", asked, Warming),
         alerts=_read(connection, "live_segment_alerts", asked, AlertMark),
         actions=_read(connection, "live_segment_actions", asked, ActionMark),
@@ -170,7 +173,7 @@ class Row(Struct, frozen=True):
     metric: str
     detector: str
     channel: str | None
-    bucket: int
+    begin: int
     current: float | None
     baseline: float | None
     events: float
@@ -179,28 +182,28 @@ class Row(Struct, frozen=True):
     fired: bool
 
 
-def _metrics(rows: list[Row], cut: Stretches, budgeted: frozenset[str]) -> Iterator[MetricSeries]:
+def _metrics(rows: list[Row], budgeted: frozenset[str]) -> Iterator[MetricSeries]:
     """Of rows in the order of metric, detector, channel and time."""
     for metric, some in groupby(rows, lambda row: row.metric):
-        yield _metric(metric, list(some), cut, budgeted)
+        yield _metric(metric, list(some), budgeted)
 
 
-def _metric(metric: str, rows: list[Row], cut: Stretches, budgeted: frozenset[str]) -> MetricSeries:
-    buckets = sorted({row.bucket for row in rows})
-    values = {row.bucket: row for row in sorted(rows, key=_rank, reverse=True) if row.current is not None}
-    shown = [values.get(bucket) for bucket in buckets]
+def _metric(metric: str, rows: list[Row], budgeted: frozenset[str]) -> MetricSeries:
+    times = sorted({row.begin for row in rows})
+    values = {row.begin: row for row in sorted(rows, key=_rank, reverse=True) if row.current is not None}
+    shown = [values.get(time) for time in times]
     unit = unit_of(metric)
     edges = [_band(row) if unit == "share" and row is not None else (None, None) for row in shown]
     return MetricSeries(
         metric=metric,
         unit=unit,
         lower_is_better=lower_is_better(metric),
-        times=[cut.begin + bucket * cut.width for bucket in buckets],
+        times=times,
         current=[row.current if row is not None else None for row in shown],
         baseline=[row.baseline if row is not None else None for row in shown],
         low=[low for low, _ in edges],
         high=[high for _, high in edges],
-        detectors=list(_detectors(rows, buckets, budgeted)),
+        detectors=list(_detectors(rows, times, budgeted)),
     )
 
 
@@ -215,10 +218,10 @@ def _band(row: Row) -> tuple[float, float] | tuple[None, None]:
     return bands.usual(min(max(row.baseline, 0.0), 1.0), row.events)
 
 
-def _detectors(rows: Iterable[Row], buckets: list[int], budgeted: frozenset[str]) -> Iterator[DetectorSeries]:
+def _detectors(rows: Iterable[Row], times: list[int], budgeted: frozenset[str]) -> Iterator[DetectorSeries]:
     for (detector, channel), some in groupby(rows, lambda row: (row.detector, row.channel)):
-        found = {row.bucket: row for row in some}
-        at = [found.get(bucket) for bucket in buckets]
+        found = {row.begin: row for row in some}
+        at = [found.get(time) for time in times]
         yield DetectorSeries(
             detector=detector,
             channel=channel,

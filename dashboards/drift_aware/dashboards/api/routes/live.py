@@ -11,10 +11,11 @@ from fastapi.responses import StreamingResponse
 from drift_aware.dashboards.api import examples
 from drift_aware.dashboards.api.access import Caller, needs
 from drift_aware.dashboards.api.document import READ, answer, answers, stream
-from drift_aware.dashboards.api.errors import Full, NotFound
-from drift_aware.dashboards.api.questions import Name, SeriesQuestion
+from drift_aware.dashboards.api.errors import Full
+from drift_aware.dashboards.api.questions import MapQuestion, Name, SeriesQuestion
 from drift_aware.dashboards.api.state import ChangesOf, DatabaseOf, SettingsOf
-from drift_aware.dashboards.live import evidence, overview, series
+from drift_aware.dashboards.live import atlas, evidence, overview, series
+from drift_aware.dashboards.live.atlas import EmbeddingMap
 from drift_aware.dashboards.live.changes import Versions
 from drift_aware.dashboards.live.evidence import AlertStory
 from drift_aware.dashboards.live.overview import May, Overview
@@ -58,7 +59,7 @@ def show_series(
 ) -> Response:
     """Each metric beside its baseline and what its detectors made of it, in at most `points` stretches.
 
-    Of a stretch `current` is the mean by events, `score` the largest, `baseline` the last.
+    Of a stretch `current` is the mean by events, `baseline` the mean, and `score` the largest.
     """
     asked = question.segment, question.hours, question.points
     with database.reading() as connection:
@@ -78,10 +79,22 @@ def show_story(
 ) -> Response:
     """The alert, what it has led to, what its detector saw around the onset, and up to ten interactions."""
     with database.reading() as connection:
-        found = evidence.story(connection, settings, alert_id)
-    if found is None:
-        raise NotFound(f"there is no alert {alert_id}")
-    return answer(found)
+        return answer(evidence.story(connection, settings, alert_id))
+
+
+@router.get(
+    "/map",
+    summary="Where embeddings lie among those of the baseline",
+    dependencies=_reads,
+    responses=answers(EmbeddingMap, examples.MAP, 404, *READ),
+)
+def show_map(database: DatabaseOf, question: Annotated[MapQuestion, Query()]) -> Response:
+    """The baseline's clusters on the two axes along which they differ most, and vectors of the last day.
+
+    Distances on two axes are less than those there are; `explained` says how much is seen.
+    """
+    with database.reading() as connection:
+        return answer(atlas.draw(connection, question.segment, question.family))
 
 
 @router.get(
