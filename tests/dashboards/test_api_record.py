@@ -116,7 +116,7 @@ def test_an_alert_comes_with_what_it_has_led_to(
 
 
 def test_what_is_not_there_is_not_found(api: TestClient) -> None:
-    for path in ("/alerts/none", "/actions/none", "/none", "/alerts/a/b", "/"):
+    for path in ("/alerts/none", "/actions/none", "/none", "/alerts/a/b", "/page/none"):
         answer = api.get(path)
         assert (answer.status_code, answer.json()["status"]) == (404, 404), path
 

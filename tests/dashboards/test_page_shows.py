@@ -3,14 +3,20 @@
 import re
 from collections.abc import Callable
 
+import numpy as np
+import pytest
 from playwright.sync_api import expect
 
+from drift_aware.schema.alerts import Reading
+from drift_aware.streams.evidence import Floats
 from rig import drifting
 from rig.api import Persisted
 from rig.browser import Visit
-from rig_events import alert
+from rig_events import alert, baseline, embedding, interaction, readings
 
 See = Callable[..., Visit]
+DIM = 16
+FAMILY = f"embedding/query/small/{DIM}"
 
 
 def test_the_overview_says_what_drifts_since_when_and_what_is_being_done(
@@ -135,3 +141,37 @@ def test_an_alert_is_shown_as_soon_as_it_is_committed(
     record_property("milliseconds_until_shown", round(page.evaluate("performance.now()") - begun))
     expect(page.locator("h1")).to_have_text("All traffic drifts.")
     assert somebody.asked("/live/overview") - asked <= 2
+
+
+def test_the_map_shows_where_the_new_questions_lie_and_says_it_in_words(
+    visit: See, open_url: str, persisted: Persisted
+) -> None:
+    rng = np.random.default_rng(5)
+    topics = np.eye(DIM)[:3]
+
+    def about(topic: int, number: int) -> Floats:
+        found: Floats = topics[topic] + rng.normal(0, 0.05, (number, DIM))
+        return found
+
+    persisted.baselines([baseline(np.concatenate([about(0, 900), about(1, 300)]), family=FAMILY)])
+    seen = Reading(metric="query_embedding", detector="shift", state="ok", events=100, current=0.1)
+    persisted.readings([readings(readings=[seen])])
+    vectors = np.concatenate([about(0, 60), about(2, 40)]).astype("<f2")
+    asked = [interaction(n, user_query="cancel my flight" if n < 60 else "file my tax") for n in range(100)]
+    persisted.events("interaction", asked)
+    persisted.events(
+        "embedding", [embedding(n, dim=DIM, vector=row.tobytes()) for n, row in enumerate(vectors)]
+    )
+
+    somebody = visit(open_url)
+    page = somebody.go("#/segments/all")
+    drawn = page.locator(".map svg")
+    expect(drawn).to_have_attribute(
+        "aria-label", re.compile(r"^4\d\.\d % of the recent ones are farther out")
+    )
+    expect(drawn.locator("circle")).not_to_have_count(0)
+    assert (drawn.locator(".dots.new").get_attribute("d") or "").count("M") == pytest.approx(40, abs=5)
+    expect(page.locator(".map table")).to_contain_text("cancel")
+    assert somebody.complaints == []
+    assert somebody.grave() == []
+    somebody.keep("map")

@@ -1,18 +1,16 @@
 /** Where questions lie: the clusters of the baseline, how much of the traffic each has, and what is new. */
 
 import { get, part, Refused } from "./api.js";
-import { el, fill, keep, svg } from "./element.js";
+import { el, fill, keep } from "./element.js";
 import { family as familyTitle } from "./metrics.js";
+import { plane } from "./plane.js";
 import { ago } from "./time.js";
 import { list, percent, sentence } from "./words.js";
 
-const SIDE = 400;
-const MARGIN = 46;
-// The circle of a cluster with all of the traffic, were there only one.
-const WHOLE = 90;
-const LABELLED = 8;
 // Clusters and projections change slowly, and a thousand points travel with each answer.
 const REST_MS = 10_000;
+// A change of a share by less is not worth a sentence.
+const LITTLE = 0.02;
 
 /** @param {HTMLElement} section @param {string} segment @param {any} tell */
 export function mapSection(section, segment, tell) {
@@ -64,105 +62,61 @@ function choice(map, choose) {
 }
 
 function figure(map) {
-  const say = summary(map);
-  const drawn = svg(
-    "svg",
-    { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", "aria-label": say },
-    ...shapes(map),
-  );
+  const parts = groups(map.clusters);
+  const say = summary(map, parts);
   const key =
-    "Circle: share of the baseline. Ring: share now. Dots: recent ones; in colour those unlike the baseline.";
-  const shown = `The two axes show ${percent(map.explained)} of the variance.`;
-  return el(
-    "figure",
-    {},
-    el(
-      "figcaption",
-      {},
-      el("p", {}, say),
-      el(
-        "p",
-        { class: "hint" },
-        `${key} ${shown} The baseline was learned `,
-        ago(map.baseline.until),
-        " ago.",
-      ),
-    ),
-    drawn,
-    table(map),
-  );
+    "Disc: share of the baseline. Ring: share now. Dots: recent ones; in colour those unlike the baseline. " +
+    `The two axes show ${percent(map.explained)} of the variance. The baseline was learned `;
+  const caption = [el("p", {}, say), el("p", { class: "hint" }, key, ago(map.baseline.until), " ago.")];
+  return el("figure", {}, el("figcaption", {}, caption), plane(map, parts, say), table(parts));
 }
 
-function summary(map) {
-  const grown = [...map.clusters].sort((one, other) => other.now - other.share - (one.now - one.share))[0];
+/** @typedef {{name: string, x: number, y: number, share: number, now: number}} Group near clusters as one */
+
+/** @returns {Group[]} those that have changed most come first */
+function groups(clusters) {
+  const found = new Map();
+  for (const cluster of clusters) {
+    const known = found.get(cluster.group) ?? [];
+    found.set(cluster.group, [...known, cluster]);
+  }
+  return [...found.values()].map(grouped).sort((one, other) => change(other) - change(one));
+}
+
+function grouped(clusters) {
+  const total = (value) => clusters.reduce((sum, cluster) => sum + value(cluster), 0);
+  const weight = (cluster) => cluster.share + cluster.now;
+  const middle = (axis) => total((each) => weight(each) * each[axis]) / (total(weight) || 1);
+  const [first] = clusters;
+  return {
+    name: first.words.length ? list(first.words.slice(0, 3)) : first.name,
+    x: middle("x"),
+    y: middle("y"),
+    share: total((each) => each.share),
+    now: total((each) => each.now),
+  };
+}
+
+function change({ share, now }) {
+  return Math.abs(now - share);
+}
+
+function summary(map, parts) {
   const far = `${percent(map.far)} of the recent ones are farther out than 99 % of the baseline were.`;
-  if (!grown || grown.now - grown.share < 0.02) return `${far} Every cluster has about the share it had.`;
-  return `${far} Most grown: ${named(grown)}, from ${percent(grown.share)} to ${percent(grown.now)}.`;
+  const grown = [...parts].sort((one, other) => other.now - other.share - (one.now - one.share))[0];
+  if (!grown || grown.now - grown.share < LITTLE) return `${far} Every topic has about the share it had.`;
+  return `${far} Most grown: ${grown.name}, from ${percent(grown.share)} to ${percent(grown.now)}.`;
 }
 
-function named(cluster) {
-  return cluster.words.length ? `${cluster.name} (${list(cluster.words.slice(0, 3))})` : cluster.name;
-}
-
-function shapes(map) {
-  const [x, y] = scales(map);
-  const dots = (fresh) =>
-    map.points
-      .filter((point) => Boolean(point[2]) === fresh)
-      .map(([a, b]) => `M${x(a)} ${y(b)}h0`)
-      .join("");
-  const largest = [...map.clusters]
-    .sort((one, other) => other.now + other.share - one.now - one.share)
-    .slice(0, LABELLED);
-  return [
-    svg("path", { class: "dots", d: dots(false) }),
-    ...map.clusters.flatMap((cluster) => {
-      const middle = { cx: x(cluster.x), cy: y(cluster.y) };
-      const ring = (cls, share) =>
-        svg("circle", { class: cls, ...middle, r: (WHOLE * Math.sqrt(share)).toFixed(1) });
-      return [ring("then", cluster.share), ring("now", cluster.now)];
-    }),
-    svg("path", { class: "dots new", d: dots(true) }),
-    ...largest.map((cluster) =>
-      svg("text", { x: x(cluster.x), y: y(cluster.y) }, cluster.words[0] ?? cluster.name),
-    ),
-  ];
-}
-
-/** One scale for both axes, so that distances are what they seem. */
-function scales(map) {
-  const spots = [...map.clusters.map(({ x, y }) => [x, y]), ...map.points];
-  const bounds = [0, 1].map((axis) => {
-    const values = spots.map((spot) => spot[axis]);
-    return [
-      values.reduce((a, b) => Math.min(a, b), Infinity),
-      values.reduce((a, b) => Math.max(a, b), -Infinity),
-    ];
-  });
-  const span = Math.max(...bounds.map(([low, high]) => high - low)) || 1;
-  return bounds.map(([low, high], axis) => (value) => {
-    const place = ((value - (low + high) / 2) / span) * (SIDE - 2 * MARGIN);
-    return (SIDE / 2 + (axis ? -place : place)).toFixed(1);
-  });
-}
-
-function table(map) {
-  const row = (cluster) =>
-    el(
-      "tr",
-      {},
-      el("th", { scope: "row" }, cluster.name),
-      el("td", {}, percent(cluster.share)),
-      el("td", {}, percent(cluster.now)),
-      el("td", {}, cluster.words.join(", ")),
-    );
-  const head = ["cluster", "then", "now", "words"].map((name) => el("th", { scope: "col" }, name));
-  const sorted = [...map.clusters].sort(
-    (one, other) => Math.abs(other.now - other.share) - Math.abs(one.now - one.share),
+function table(parts) {
+  const cell = (share) => el("td", {}, percent(share));
+  const rows = parts.map(({ name, share, now }) =>
+    el("tr", {}, el("th", { scope: "row" }, name), cell(share), cell(now)),
   );
+  const head = ["near which words", "then", "now"].map((name) => el("th", { scope: "col" }, name));
   return el(
     "div",
-    { class: "wide", tabindex: "0", role: "region", "aria-label": "Clusters in numbers" },
-    el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, sorted.map(row))),
+    { class: "wide", tabindex: "0", role: "region", "aria-label": "Topics in numbers" },
+    el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)),
   );
 }
