@@ -172,7 +172,11 @@ def test_the_verdict_says_what_is_worst_and_what_is_being_done(say: Say) -> None
         ({}, True, "a tuning waits for approval"),
         ({}, False, "a tuning is about to begin"),
         ({"status": "succeeded", "dry_run": True}, False, "a tuning was carried out as a dry run"),
-        ({"status": "verified", "receipt": {"verdict": "harmed"}}, False, "a tuning was carried out: it did harm"),
+        (
+            {"status": "verified", "receipt": {"verdict": "harmed"}},
+            False,
+            "a tuning was carried out: it did harm",
+        ),
         ({"action": "notify", "status": "succeeded", "dry_run": True}, False,
          "people would have been told (dry run)"),
         ({"action": "of-another-release", "status": "running"}, False,
