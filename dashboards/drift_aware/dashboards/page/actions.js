@@ -15,8 +15,6 @@ const TITLES = {
   safety: "Stricter guardrails",
   notify: "Tell people",
 };
-const MAY_REJECT = new Set(["proposed", "approved"]);
-const MAY_APPROVE = new Set(["proposed", "failed"]);
 const PAGE = 50;
 
 /** The page of all actions. */
@@ -88,7 +86,7 @@ function card(action, changed, here) {
     el(
       "p",
       { class: "stands" },
-      badge(action.status),
+      badge(waits(action) ? "waiting" : action.status),
       action.dry_run ? el("span", { class: "dry" }, "dry run") : null,
       moment(action.ts),
       action.alert_id === here ? null : origin(action),
@@ -113,11 +111,16 @@ function expected(action) {
   return el("p", {}, `${goal} by ${at(by, now())}.`);
 }
 
+/** Messages go out by themselves; anything else that is proposed wants somebody to agree, or may have it. */
+function waits(action) {
+  return action.status === "proposed" && action.action !== "notify";
+}
+
 /** The buttons for a person; what they lead to is said beside them. */
 function decision(action, changed) {
   if (action.status === "unknown") return settling(action);
-  const approve = MAY_APPROVE.has(action.status);
-  const reject = MAY_REJECT.has(action.status);
+  const approve = action.status === "failed" || waits(action);
+  const reject = action.status === "approved" || waits(action);
   if (!approve && !reject) return null;
   const said = el("p", { class: "said", role: "status" });
   const note = /** @type {HTMLInputElement} */ (

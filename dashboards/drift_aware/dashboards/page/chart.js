@@ -9,7 +9,7 @@ const VALUE_PIXELS = 150;
 const SCORE_PIXELS = 84;
 // Scores are shown in thresholds, on a scale of tens; what is less is nothing, what is more is plenty.
 const LEAST = 0.01;
-const MOST = 1000;
+const MOST = 100;
 const DAY_SECONDS = 86_400;
 const AXIS_FONT = "12px system-ui, sans-serif";
 
@@ -83,7 +83,7 @@ export function scoreChart(host, series, frame) {
       {
         splits: powers,
         filter: (_, splits) => splits,
-        values: (_, splits) => splits.map((value) => `${value}×`),
+        values: (_, splits) => splits.map((value) => (value === 1 || value === LEAST ? `${value}×` : "")),
       },
     ],
   });
@@ -141,7 +141,7 @@ function plot(host, height, frame, series, data, options) {
       bands: options.bands,
       scales: { x: { time: true, range: () => [frame.start / 1000, frame.end / 1000] }, ...options.scales },
       axes: [
-        { ...axis, values: clocks, size: 28 },
+        { ...axis, values: clocks, size: 28, space: 70 },
         { ...axis, size: 62, ...options.axes[1] },
       ],
       hooks: {

@@ -12,7 +12,7 @@ const KNOWN = new Map([
   ["query_embedding", ["the topics of questions", "Do people ask about other things?", "distance"]],
   ["response_embedding", ["the topics of answers", "Does it talk about other things?", "distance"]],
   ["document_embedding", ["the topics of documents", "Are other documents found?", "distance"]],
-  ["intent", ["the mix of intents", "Do people want other things?", "share"]],
+  ["intent", ["the mix of intents", "Do people want other things?", "distance"]],
   ["error_rate", ["the error rate", "Do more requests fail?", "share"]],
   ["latency_ms", ["the latency", "Does it take longer?", "ms"]],
   ["cost_usd", ["the cost of an interaction", "Does an answer cost more?", "usd"]],
@@ -32,16 +32,34 @@ const FAMILIES = new Map([
   ["evaluation", "graded answers"],
 ]);
 
+/** What `classic` measures of embeddings, by the end of the name. @type {Map<string, [string, string]>} */
+const MEASURES = new Map([
+  ["cosine", ["the centre of", "Has the centre of … moved?"]],
+  ["euclidean", ["the centre (Euclidean) of", "How far is the centre of … from where it was?"]],
+  ["variance_ratio", ["the scatter of", "Do … scatter more?"]],
+  ["psi", ["the distances (PSI) of", "Are … as far from the centre as before (PSI)?"]],
+  ["kl", ["the distances (KL) of", "Are … as far from the centre as before (KL)?"]],
+  ["ks", ["the distances (KS) of", "Are … as far from the centre as before (KS)?"]],
+  ["cluster_shift", ["the topics by clusters of", "Have … gone to other clusters?"]],
+  ["silhouette", ["the silhouette of", "Are clusters of … as distinct as before?"]],
+]);
+const EMBEDDED = { query: "questions", response: "answers", document: "documents" };
+
 const PLACES = new Map([...KNOWN.keys()].map((name, index) => [name, index]));
 
 /** @returns {Metric} of any name, also one of a detector that somebody else wrote */
 export function metric(name) {
-  const [title, question, unit] = KNOWN.get(name) ?? [
-    `“${spaced(name)}”`,
-    `Has ${spaced(name)} changed?`,
-    "",
-  ];
+  const [title, question, unit] = KNOWN.get(name) ??
+    measured(name) ?? [`“${spaced(name)}”`, `Has ${spaced(name)} changed?`, ""];
   return { title, question, unit };
+}
+
+function measured(name) {
+  const [, kind, measure] = /^(\w+?)_embedding_(\w+)$/.exec(name) ?? [];
+  if (!MEASURES.has(measure)) return null;
+  const [title, question] = MEASURES.get(measure);
+  const what = EMBEDDED[kind] ?? `${kind} embeddings`;
+  return [`${title} ${what}`, question.replace("…", what), ""];
 }
 
 /** @returns {string} what the events of a family are called, as in "query embeddings of MiniLM" */
@@ -54,8 +72,12 @@ export function family(name) {
 
 /** Sorts names of metrics: those one asks about first come first. */
 export function byInterest(one, other) {
-  const ranks = [one, other].map((name) => PLACES.get(name) ?? PLACES.size);
-  return ranks[0] - ranks[1] || one.localeCompare(other);
+  return interest(one) - interest(other) || one.localeCompare(other);
+}
+
+/** @returns {number} the less, the sooner one asks about it */
+export function interest(name) {
+  return PLACES.get(name) ?? PLACES.size;
 }
 
 function spaced(name) {

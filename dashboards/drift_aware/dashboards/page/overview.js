@@ -12,6 +12,10 @@ import { setClock, since } from "./time.js";
 import { moved, step, verdict, worstFirst } from "./verdict.js";
 import { place, sentence } from "./words.js";
 
+// More than can be taken in at a glance is folded away.
+const FIRST = 5;
+const IDLE = new Set(["proposed", "withheld", "expired"]);
+
 /** @param {HTMLElement} main @param {any} tell */
 export function overviewPage(main, tell) {
   const parts = build(main);
@@ -36,8 +40,8 @@ function build(main) {
     facts: el("dl", { class: "facts" }),
     beginning: el("div"),
     drifts: el("ol", { class: "drifts" }),
-    quiet: el("ol", { class: "drifts" }),
-    quietCount: el("summary"),
+    rest: el("ol", { class: "drifts" }),
+    restCount: el("summary"),
     waiting: el("div", { class: "actions" }),
     latest: el("div", { class: "actions" }),
     segments: segmentList(),
@@ -45,14 +49,14 @@ function build(main) {
   parts.verdict.append(parts.headline, parts.worst, parts.doing);
   const whole = {
     drifts: section("What drifts", parts.drifts),
-    quiet: el("details", {}, parts.quietCount, parts.quiet),
+    rest: el("details", {}, parts.restCount, parts.rest),
     waiting: section("Waits for a person", parts.waiting),
     segments: section("Segments", parts.segments.element),
     latest: section("Done lately", parts.latest, el("p", {}, el("a", { href: "#/actions" }, "All actions"))),
   };
   whole.segments.className = "later";
   whole.latest.className = "last";
-  whole.drifts.append(whole.quiet);
+  whole.drifts.append(whole.rest);
   const left = el("div", {}, whole.drifts, whole.segments);
   const right = el("div", {}, whole.waiting, whole.latest);
   fill(main, parts.verdict, parts.facts, parts.beginning, el("div", { class: "columns" }, left, right));
@@ -68,20 +72,21 @@ function show(parts, overview, tell) {
   facts(parts.facts, overview);
   beginning(parts.beginning, overview);
   const firing = worstFirst(overview.firing);
-  const paging = firing.filter((alert) => alert.paging);
-  const quiet = firing.filter((alert) => !alert.paging);
-  showDrifts(parts.drifts, paging, overview);
-  showDrifts(parts.quiet, quiet, overview);
+  const first = firing.filter((alert) => alert.paging).slice(0, FIRST);
+  const rest = firing.slice(first.length);
+  const quiet = rest.filter((alert) => !alert.paging).length;
+  showDrifts(parts.drifts, first, overview);
+  showDrifts(parts.rest, rest, overview);
   fill(
-    parts.quietCount,
-    `${quiet.length} more that wake nobody: second opinions, and other detectors of the same drift`,
+    parts.restCount,
+    `${rest.length} more${quiet ? `, of which ${quiet} wake nobody: second opinions` : ""}`,
   );
   parts.whole.drifts.hidden = !overview.firing.length;
-  parts.whole.quiet.hidden = !quiet.length;
+  parts.whole.rest.hidden = !rest.length;
   actionCards(parts.waiting, overview.waiting, tell.changed);
   const waiting = new Set(overview.waiting.map((action) => action.id));
-  const latest = overview.latest_actions.filter((action) => !waiting.has(action.id));
-  actionCards(parts.latest, latest.slice(0, 6), tell.changed);
+  const latest = overview.latest_actions.filter(({ id, status }) => !waiting.has(id) && !IDLE.has(status));
+  actionCards(parts.latest, latest.slice(0, FIRST), tell.changed);
   parts.whole.waiting.hidden = !overview.waiting.length;
   parts.whole.latest.hidden = !latest.length;
   parts.segments.show(overview.segments);

@@ -1,6 +1,6 @@
 /** Whether anything drifts, in three sentences: how things are, what is worst, what is being done. */
 
-import { metric } from "./metrics.js";
+import { interest, metric } from "./metrics.js";
 import { amount, at, count, lasting, list, place, sentence } from "./words.js";
 
 const SEVERITIES = ["info", "warning", "critical"];
@@ -82,9 +82,14 @@ function watched({ segments, seen_until: until, now }) {
   return `${watching} watched; this is how things were at ${at(until, now)} UTC.`;
 }
 
-/** @returns {any[]} those that page first, then the most severe, then the latest */
+/** @returns {any[]} those that page, the gravest, what one asks about first, the latest: in that order */
 export function worstFirst(alerts) {
-  const rank = (alert) => [alert.paging ? 1 : 0, SEVERITIES.indexOf(alert.severity), alert.onset];
+  const rank = (alert) => [
+    alert.paging ? 1 : 0,
+    SEVERITIES.indexOf(alert.severity),
+    -interest(alert.metric),
+    alert.onset,
+  ];
   return [...alerts].sort((one, other) => compare(rank(other), rank(one)));
 }
 
@@ -117,7 +122,7 @@ function doing(overview) {
   const phrases = new Map();
   for (const action of open) {
     const said = step(action, waiting.has(action.id));
-    phrases.set(said, (phrases.get(said) ?? 0) + 1);
+    phrases.set(said, (phrases.get(said) ?? 0) + (action.action === "notify" ? 0 : 1));
   }
   if (!phrases.size) return "Nothing is being done about it so far.";
   const said = [...phrases].map(([phrase, many]) => (many > 1 ? `${phrase} (${many} times)` : phrase));
