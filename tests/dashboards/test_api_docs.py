@@ -26,10 +26,7 @@ def api(database_url: str, connection: Connection) -> Iterator[TestClient]:
     proposed = msgspec.structs.replace(examples.ACTION, id=VARIABLES["ACTION"])
     ledger.enter(connection, proposed, examples.ALERT, expires_hours=72)
     tokens = [{"name": "docs", "token": VARIABLES["TOKEN"], "scopes": ["read", "act"]}]
-    app = make_app(database_url, tokens=tokens)
-    # The stream ends, else its test would not.
-    app.state.changes.close()
-    with client(app, {}) as found:
+    with client(make_app(database_url, tokens=tokens), {}) as found:
         yield found
 
 
