@@ -54,8 +54,6 @@ def served(database_url: str, filled: None) -> Iterator[None]:
     """``current`` answers from a database with something of everything."""
     app = make_app(database_url)
     with client(app):
-        # The one stream would be read for seconds, each time it is asked for; test_live_changes reads it.
-        app.state.changes.close()
         current.app = app
         yield
 

@@ -56,7 +56,11 @@ def make_app(
 
 @contextmanager
 def client(app: FastAPI, headers: dict[str, str] | None = None) -> Iterator[TestClient]:
-    """A client of a running application, with READS unless told otherwise."""
+    """A client of a running application, with READS unless told otherwise.
+
+    It waits for the end of an answer, so the stream that has none is ended.
+    """
+    app.state.changes.close()
     with TestClient(
         app, "http://127.0.0.1", raise_server_exceptions=False, headers=READS if headers is None else headers
     ) as found:

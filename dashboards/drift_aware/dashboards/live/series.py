@@ -22,7 +22,8 @@ Numbers = list[float | None]
 
 _HOUR_MS = 3_600_000
 _MOST_MARKS = 200
-_WORK_MEM = "64MB"
+# Of the readings of a day: else they are sorted on disk, and compiling takes longer than what is compiled.
+_PLANNED = {"work_mem": "64MB", "jit": "off", "max_parallel_workers_per_gather": "0"}
 # Whose values stand for a metric where several detectors look at it.
 _LEADING = ("shift", "limit", "drop", "centroid")
 
@@ -152,8 +153,8 @@ def series(connection: Connection, settings: Settings, segment: str, hours: int,
         "budgeted": sorted(budgeted),
         "limit": _MOST_MARKS,
     }
-    # Else the readings of a day are sorted on disk; with it the server adds them up in one pass.
-    connection.execute(QUERIES["set_local"], {"name": "work_mem", "value": _WORK_MEM})
+    for name, value in _PLANNED.items():
+        connection.execute(QUERIES["set_local"], {"name": name, "value": value})
     rows = connection.execute(QUERIES["live_series"], asked)
     return Series(
         segment=segment,
