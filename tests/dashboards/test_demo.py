@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -89,6 +90,43 @@ def start(folder: Path, temporary: Path) -> Iterator[Callable[..., Demo]]:
     yield begin
     for demo in demos:
         demo.close()
+
+
+def page_of(demo: Demo, folder: Path) -> tuple[str, str]:
+    """Where the page of a demo is, and the token for it."""
+    file = folder / ".drift-aware" / "page.url"
+    address = wait_until(lambda: file.exists() and file.read_text().strip(), 120, demo.said)
+    assert address
+    url, _, token = str(address).partition("#token=")
+    return url, token
+
+
+@pytest.mark.timeout(180)
+def test_the_demo_serves_its_page_to_whoever_has_the_token_of_its_own(
+    folder: Path, start: Callable[..., Demo]
+) -> None:
+    demo = start("--json")
+    url, token = page_of(demo, folder)
+    assert (folder / ".drift-aware" / "page.url").stat().st_mode & 0o077 == 0
+    shown = wait_until(lambda: fetched(url), 60, demo.said)
+    assert shown.startswith("<!doctype html>")
+    overview = json.loads(wait_until(lambda: fetched(f"{url}live/overview", token), 60, demo.said))
+    assert overview["may"] == {"read": True, "act": True}
+    assert fetched(f"{url}live/overview") == ""
+    # Its log says where it is, and not with what.
+    assert url in demo.said()
+    assert token not in demo.said()
+
+
+def fetched(url: str, token: str | None = None) -> str:
+    """What is answered; empty if nothing is."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urlopen(Request(url, headers=headers), timeout=30) as answer:
+            text: str = answer.read().decode()
+            return text
+    except OSError:
+        return ""
 
 
 @pytest.mark.timeout(180)

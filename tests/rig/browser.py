@@ -22,7 +22,7 @@ _GRAVE = ("serious", "critical")
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """One browser; each visit is a person of its own in it."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         missing("no Chromium: apt-get install chromium")
     expect.set_options(timeout=PATIENCE_MS)

@@ -5,7 +5,7 @@ import { el, fill, keep } from "./element.js";
 import { family as familyTitle } from "./metrics.js";
 import { plane } from "./plane.js";
 import { ago } from "./time.js";
-import { list, percent, sentence } from "./words.js";
+import { count, percent, sentence } from "./words.js";
 
 // Clusters and projections change slowly, and a thousand points travel with each answer.
 const REST_MS = 10_000;
@@ -71,7 +71,7 @@ function figure(map) {
   return el("figure", {}, el("figcaption", {}, caption), plane(map, parts, say), table(parts));
 }
 
-/** @typedef {{name: string, x: number, y: number, share: number, now: number}} Group near clusters as one */
+/** @typedef {{name: string, label: string, x: number, y: number, share: number, now: number}} Group */
 
 /** @returns {Group[]} those that have changed most come first */
 function groups(clusters) {
@@ -87,9 +87,11 @@ function grouped(clusters) {
   const total = (value) => clusters.reduce((sum, cluster) => sum + value(cluster), 0);
   const weight = (cluster) => cluster.share + cluster.now;
   const middle = (axis) => total((each) => weight(each) * each[axis]) / (total(weight) || 1);
-  const [first] = clusters;
+  const [{ name, words }] = clusters;
+  const others = clusters.length > 1 ? ` and ${count(clusters.length - 1, "other")} near it` : "";
   return {
-    name: first.words.length ? list(first.words.slice(0, 3)) : first.name,
+    name: words.length ? words.join(", ") : `${name}${others}`,
+    label: words.slice(0, 2).join(" "),
     x: middle("x"),
     y: middle("y"),
     share: total((each) => each.share),

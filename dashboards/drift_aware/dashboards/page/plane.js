@@ -4,10 +4,12 @@ import { svg } from "./element.js";
 
 const SIDE = 400;
 const MARGIN = 30;
+// More names lie over one another.
+const LABELLED = 5;
 
 /**
  * @param {any} map what `/live/map` answers
- * @param {{name: string, x: number, y: number}[]} labels
+ * @param {{label: string, x: number, y: number}[]} labels what is worth a name most comes first
  * @param {string} says what is to be seen, in words
  * @returns {SVGElement}
  */
@@ -25,7 +27,7 @@ export function plane(map, labels, says) {
     ...map.clusters.map((cluster) => circle(cluster, "then", cluster.radius)),
     ...map.clusters.map((cluster) => circle(cluster, "now", radiusNow(cluster, map.clusters))),
     svg("path", { class: "dots new", d: dots(true) }),
-    ...labels.map((label) => svg("text", { x: x(label.x), y: y(label.y) }, label.name)),
+    ...labels.slice(0, LABELLED).map((label) => svg("text", { x: x(label.x), y: y(label.y) }, label.label)),
   ];
   return svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "img", "aria-label": says }, shapes);
 }

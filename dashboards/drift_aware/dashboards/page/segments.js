@@ -4,7 +4,7 @@ import { part } from "./api.js";
 import { el, fill, keep } from "./element.js";
 import { badge, stateOf, word } from "./state.js";
 import { now } from "./time.js";
-import { at, count, number } from "./words.js";
+import { at, count, number, place } from "./words.js";
 
 const ROW_PIXELS = 44;
 // Rows beyond either edge, so that the next one to be focused is there.
@@ -80,7 +80,7 @@ function row({ segment, index }, size) {
     "li",
     { "aria-setsize": size, "aria-posinset": index + 1 },
     badge(stateOf(segment), said(segment)),
-    el("a", { href: `#/segments/${part(segment.segment)}` }, segment.segment),
+    el("a", { href: `#/segments/${part(segment.segment)}` }, place(segment.segment)),
     el("span", { class: "events" }, events(segment)),
   );
   shown.style.top = `${index * ROW_PIXELS}px`;
