@@ -173,6 +173,15 @@ def test_it_finds_a_drift_soon_and_nothing_before(family: str, index: int) -> No
 
 
 @pytest.mark.parametrize(("family", "index"), EVERY)
+def test_a_drift_that_is_there_from_the_first_pane_is_not_said_to_have_begun_before_it(
+    family: str, index: int
+) -> None:
+    detector, seen = made(family, index), panes(family, 0, 40)
+    onsets = [reading.onset for pane in seen if (reading := detector.update(pane)).onset is not None]
+    assert all(onset >= seen[0].start for onset in onsets)
+
+
+@pytest.mark.parametrize(("family", "index"), EVERY)
 def test_many_calm_panes_raise_nothing(family: str, index: int) -> None:
     detector = made(family, index)
     fired = [at for at, pane in enumerate(panes(family, 500, 500, events=50)) if detector.update(pane).fired]

@@ -134,6 +134,8 @@ class Monitor:
         if all(increments is None for increments in found):
             return self._log_mean()  # the time granted meanwhile is not lost
         granted = pane.granted_ms - self._granted if self._end else 0.0
+        if not self._end:
+            self._begin_at(pane.start)
         self._granted, self._end = pane.granted_ms, pane.end
         for index, (channel, increments) in enumerate(zip(self._channels, found, strict=True)):
             zero = np.ones(channel.alternatives, np.bool_)
@@ -147,6 +149,11 @@ class Monitor:
         if log_mean >= self._log_budget:
             self._raise_alarm(log_mean)
         return log_mean
+
+    def _begin_at(self, moment: int) -> None:
+        """Nothing that is found from now on is said to have begun earlier."""
+        for zero_at in self._zero_at:
+            zero_at[:] = moment
 
     def _raise_alarm(self, log_sum: float) -> None:
         leading = self._leading()
@@ -168,8 +175,7 @@ class Monitor:
         if self.alarm.log_back >= self._log_budget:
             self.alarm = None
             self._granted = pane.granted_ms
-            for zero_at in self._zero_at:
-                zero_at[:] = pane.end
+            self._begin_at(pane.end)
             return -math.inf
         return self.alarm.log_sum
 
