@@ -48,8 +48,8 @@ segment            metric        before  now   events  since
 app=<!channel>&co  refusal_rate  3 %     12 %  1234    2026-03-01 11:59 UTC
 
 tune: proposed
-Open the alert: {PAGE}/alerts/a1
-Approve: tune: {PAGE}/actions/t1
+Open the alert: {PAGE}/#/alerts/a1
+Approve: tune: {PAGE}/#/actions/t1
 """
 
 
@@ -64,7 +64,7 @@ def test_a_letter_has_a_plain_and_an_html_part(mailbox: Mailbox) -> None:
     assert part(letter, "plain").replace("\r\n", "\n") == PLAIN
     html = part(letter, "html")
     assert '<td style="padding:2px 12px 2px 0;text-align:left">app=&lt;!channel&gt;&amp;co</td>' in html
-    assert f'<a href="{PAGE}/actions/t1">Approve: tune</a>' in html
+    assert f'<a href="{PAGE}/#/actions/t1">Approve: tune</a>' in html
     assert "<!channel>" not in html
 
 

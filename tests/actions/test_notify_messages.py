@@ -48,7 +48,7 @@ def blocks(*rest: dict[str, Any], title: str) -> list[dict[str, Any]]:
         section("refusals rose from 3 % to 12 %"),
         section(TABLE),
         section("• tune: proposed"),
-        section(f"<{PAGE}/alerts/a1|Open the alert>  |  <{PAGE}/actions/t1|Approve: tune>"),
+        section(f"<{PAGE}/#/alerts/a1|Open the alert>  |  <{PAGE}/#/actions/t1|Approve: tune>"),
         *rest,
     ]
 
@@ -146,8 +146,8 @@ def test_a_webhook_body_is_signed_with_the_time(listener: Listener) -> None:
         "alerts": [{k: v for k, v in msgspec.to_builtins(one.alerts[0]).items() if k != "words"}],
         "actions": [msgspec.to_builtins(one.actions[0])],
         "links": [
-            {"text": "Open the alert", "url": f"{PAGE}/alerts/a1"},
-            {"text": "Approve: tune", "url": f"{PAGE}/actions/t1"},
+            {"text": "Open the alert", "url": f"{PAGE}/#/alerts/a1"},
+            {"text": "Approve: tune", "url": f"{PAGE}/#/actions/t1"},
         ],
         "withheld": [],
     }
@@ -164,10 +164,10 @@ def test_pagerduty_opens_an_incident_and_resolves_it_by_the_id_of_the_alert(list
         "dedup_key": "a1",
         "event_action": "trigger",
         "client": "Drift-Aware",
-        "client_url": f"{PAGE}/alerts/a1",
+        "client_url": f"{PAGE}/#/alerts/a1",
         "links": [
-            {"href": f"{PAGE}/alerts/a1", "text": "Open the alert"},
-            {"href": f"{PAGE}/actions/t1", "text": "Approve: tune"},
+            {"href": f"{PAGE}/#/alerts/a1", "text": "Open the alert"},
+            {"href": f"{PAGE}/#/actions/t1", "text": "Approve: tune"},
         ],
         "payload": {
             "summary": "[critical] refusal_rate in app=<!channel>&co: refusals rose from 3 % to 12 %",
@@ -233,7 +233,7 @@ def test_actions_of_several_segments_are_told_apart() -> None:
     tunes = [action(), action("failed", id="t2", segment="app=b", reason="no\nkey")]
     told = story(alerts=[alert(1), alert(2, segment="all")], actions=tunes)
     assert told.news == ["tune of all: proposed", "tune of app=b: failed: no key"]
-    assert told.links[1:] == [("Approve: tune of all", f"{PAGE}/actions/t1")]
+    assert told.links[1:] == [("Approve: tune of all", f"{PAGE}/#/actions/t1")]
 
 
 def test_the_alert_on_all_traffic_stands_for_its_segments_unless_one_is_worse() -> None:

@@ -101,6 +101,10 @@ def test_actions_are_a_record_with_receipts(visit: See, open_url: str, drifting_
     helped = page.locator(".action", has_text="it helped")
     expect(helped).to_contain_text("went from 9.0 % to 4.1 % (95 %: 3.6 % to 4.7 %)")
     somebody.keep("actions")
+    helped.get_by_role("link", name="Tune the model").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Tune the model: {drifting.SHOP}")
+    expect(page.locator("main")).to_contain_text("No step of it has begun.")
+    assert somebody.complaints == []
 
 
 def test_an_installation_that_has_seen_nothing_says_how_to_begin(visit: See, open_url: str) -> None:
@@ -128,7 +132,7 @@ def test_an_alert_is_shown_as_soon_as_it_is_committed(
     open_url: str,
     calm_shop: int,
     persisted: Persisted,
-    record_property: Callable[[str, object], None],
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     somebody = visit(open_url)
     page = somebody.go()
@@ -138,7 +142,7 @@ def test_an_alert_is_shown_as_soon_as_it_is_committed(
     begun = page.evaluate("performance.now()")
     persisted.alerts([alert(9, segment="all", detector="shift", ts=calm_shop, onset=calm_shop)])
     expect(page.locator(".drifts").first.locator("li")).to_have_count(1)
-    record_property("milliseconds_until_shown", round(page.evaluate("performance.now()") - begun))
+    record_testsuite_property("milliseconds_until_shown", round(page.evaluate("performance.now()") - begun))
     expect(page.locator("h1")).to_have_text("All traffic drifts.")
     assert somebody.asked("/live/overview") - asked <= 2
 

@@ -199,4 +199,4 @@ def test_every_metric_has_a_question_and_one_of_somebody_elses_too(say: Say) -> 
 
 def test_scores_are_shown_in_thresholds(say: Say) -> None:
     given = {"score": [0.5, 5000, 0, None, 1], "threshold": [0.25, 1, 1, 1, None]}
-    assert say("chart", "thresholds", given) == [2, 1000, 0.01, None, None]
+    assert say("chart", "thresholds", given) == [2, 100, 0.01, None, None]

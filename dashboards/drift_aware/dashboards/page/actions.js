@@ -56,6 +56,11 @@ function without(known, items) {
   return [...known].filter(([id]) => !fresh.has(id));
 }
 
+/** @returns {string} what is done, as a heading has it */
+export function actionTitle(action) {
+  return TITLES[action.action] ?? action.action;
+}
+
 /**
  * Shows actions as cards; one that has not changed stays as it is, with the note somebody is writing.
  *
@@ -80,7 +85,7 @@ function card(action, changed, here) {
     el(
       "h3",
       {},
-      TITLES[action.action] ?? action.action,
+      el("a", { href: `#/actions/${part(action.id)}` }, actionTitle(action)),
       el("span", { class: "where" }, place(action.segment)),
     ),
     el(

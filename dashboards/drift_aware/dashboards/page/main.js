@@ -1,5 +1,6 @@
 /** The page: which part of it is shown, when it is asked for anew, and how the line to the server is. */
 
+import { actionPage } from "./action.js";
 import { actionsPage } from "./actions.js";
 import { alertPage } from "./alert.js";
 import { Refused } from "./api.js";
@@ -59,6 +60,7 @@ function route() {
   if (kind === "segments" && name)
     return (...given) => segmentPage(...given, name, new URLSearchParams(query));
   if (kind === "alerts" && name) return (...given) => alertPage(...given, name);
+  if (kind === "actions" && name) return (...given) => actionPage(...given, name);
   if (kind === "actions") return actionsPage;
   return overviewPage;
 }

@@ -32,6 +32,8 @@ const STATES = {
   approved: ["arrow", "info", "approved, begins soon"],
   rejected: ["cross", "quiet", "rejected"],
   expired: ["dash", "quiet", "expired"],
+  started: ["arrow", "info", "begun"],
+  done: ["tick", "calm", "done"],
   running: ["arrow", "info", "is being carried out"],
   unknown: ["triangle", "critical", "nobody can tell whether a step was done"],
   succeeded: ["tick", "calm", "carried out"],

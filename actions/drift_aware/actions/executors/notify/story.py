@@ -137,8 +137,8 @@ class Story:
         base = self.page_url.rstrip("/")
         waiting = [action for action in self.actions if action.status == "proposed"]
         return [
-            ("Open the alert", f"{base}/alerts/{self.head.id}"),
-            *((f"Approve: {self._name(action)}", f"{base}/actions/{action.id}") for action in waiting),
+            ("Open the alert", f"{base}/#/alerts/{self.head.id}"),
+            *((f"Approve: {self._name(action)}", f"{base}/#/actions/{action.id}") for action in waiting),
         ]
 
     def _name(self, action: Action) -> str:
