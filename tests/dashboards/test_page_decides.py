@@ -49,6 +49,14 @@ def test_a_token_in_the_address_lets_somebody_in_and_is_gone_from_it_at_once(
     assert somebody.complaints == []
 
 
+def test_a_token_may_also_come_into_the_address_of_a_page_that_is_open(visit: See, url: str) -> None:
+    page = visit(url).go(f"#token={READER}")
+    page.evaluate("(token) => { location.hash = `token=${token}` }", ACTOR)
+    expect(page).to_have_url(f"{url}/#/")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator('.action[data-status="approved"]')).to_have_count(1)
+
+
 def test_an_action_can_be_rejected(visit: See, url: str, connection: Connection) -> None:
     page = visit(url).go(f"#token={ACTOR}")
     page.get_by_role("button", name="Reject").click()
@@ -64,6 +72,7 @@ def test_without_a_token_it_is_asked_for_and_a_wrong_one_is_refused_plainly(visi
     give(page, "a-token-nobody-knows")
     expect(asked).to_contain_text("This token is not known")
     give(page, READER)
+    expect(asked).to_be_hidden()
     expect(page.locator(".verdict h1")).to_contain_text("drift")
     expect(asked).to_be_hidden()
     expect(page.locator("#link")).to_have_text("live")
@@ -101,7 +110,8 @@ def test_who_comes_second_is_told_that_somebody_has_decided(
     visit: See, url: str, connection: Connection
 ) -> None:
     page = visit(url).go(f"#token={ACTOR}")
-    # The page is not told: what it shows is what it was when the person began to think.
+    # It has asked twice, when it was opened and when the stream began; from now on it learns nothing new.
+    page.wait_for_selector('main[data-shown]:not([data-shown="1"])')
     page.route("**/live/**", lambda route: route.abort())
     ledger.move(connection, _TUNING, "rejected", reason="rejected by Bob")
     page.get_by_role("button", name="Approve").click()

@@ -3,7 +3,8 @@
 import { el } from "./element.js";
 import { colour } from "./state.js";
 
-/* global uPlot */
+/** A script of its own, since it is not published as a small module. */
+const uPlot = /** @type {any} */ (globalThis).uPlot;
 
 const VALUE_PIXELS = 150;
 const SCORE_PIXELS = 84;

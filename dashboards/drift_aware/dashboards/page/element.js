@@ -80,7 +80,7 @@ export function keep(place, items, key, build) {
 }
 
 function succeed(before, after) {
-  const spot = focusable(before).indexOf(document.activeElement);
+  const spot = focusable(before).indexOf(/** @type {HTMLElement} */ (document.activeElement));
   before.replaceWith(after);
   if (spot >= 0) focusable(after)[spot]?.focus();
 }

@@ -47,6 +47,7 @@ export function figure(name, charts) {
   return shown;
 }
 
+/** @param {HTMLElement[]} hosts */
 function draw([value, scores], series, frame) {
   const unit = unitOf(series);
   const format = (number) => amount(number, unit === "share" ? unit : "");

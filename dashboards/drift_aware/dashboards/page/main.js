@@ -74,6 +74,7 @@ function decoded(text) {
 }
 
 function navigate(event) {
+  if (takeFromAddress() && line) connect();
   page?.close?.();
   leave.abort();
   leave = new AbortController();
@@ -160,7 +161,6 @@ function changeToken() {
   );
 }
 
-takeFromAddress();
 countOn();
 addEventListener("hashchange", navigate);
 byId("token").addEventListener("click", changeToken);

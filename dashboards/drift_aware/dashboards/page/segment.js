@@ -110,7 +110,8 @@ function show(parts, series, charts) {
   const drifting = new Set(firing.map((alert) => alert.metric));
   const metrics = [...series.metrics].sort(
     (one, other) =>
-      drifting.has(other.metric) - drifting.has(one.metric) || byInterest(one.metric, other.metric),
+      Number(drifting.has(other.metric)) - Number(drifting.has(one.metric)) ||
+      byInterest(one.metric, other.metric),
   );
   parts.empty.hidden = metrics.length > 0;
   fill(

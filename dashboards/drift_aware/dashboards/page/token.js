@@ -15,12 +15,17 @@ export function keepToken(value) {
   else sessionStorage.removeItem(KEY);
 }
 
-/** Takes `#token=…` out of the address before anybody can copy it, and out of this tab's history. */
+/**
+ * Takes `#token=…` out of the address before anybody can copy it, and out of this tab's history.
+ *
+ * @returns {boolean} whether there was one
+ */
 export function takeFromAddress() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!given) return;
+  if (!given) return false;
   keepToken(given);
   history.replaceState(null, "", location.pathname + location.search + "#/");
+  return true;
 }
 
 /** One question at a time, however many requests were refused meanwhile. */
