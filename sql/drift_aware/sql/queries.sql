@@ -1353,7 +1353,7 @@ FROM (
     FROM (
         SELECT embedding, interaction_id, ts, app, model, prompt_version, tenant
         FROM embeddings_log
-        WHERE dim = %(dim)s AND ts >= %(since)s AND kind = %(kind)s AND coalesce(model, '') = %(model)s
+        WHERE dim = %(dim)s AND ts >= %(since)s AND ts < %(until)s AND kind = %(kind)s AND model IS NOT DISTINCT FROM %(model)s
         ORDER BY ts DESC
         LIMIT %(looked_at)s
     ) AS of_family
@@ -1367,7 +1367,7 @@ FROM (
 LEFT JOIN LATERAL (
     SELECT left(user_query, %(characters)s) AS text
     FROM interaction_log
-    WHERE id = vector.interaction_id AND interaction_log.ts >= %(texts_since)s
+    WHERE id = vector.interaction_id AND interaction_log.ts >= %(texts_since)s AND interaction_log.ts < %(until)s
     LIMIT 1
 ) AS question ON true
 ORDER BY vector.ts DESC
