@@ -1147,11 +1147,10 @@ FROM (
 ) AS entry
 
 -- name: live_pace
--- How many events there were in the last minutes of a segment, over how many milliseconds; up to when is known.
+-- How many events there were in the last minutes of a segment, and over how many milliseconds.
 SELECT
     sum(held.count)::bigint,
-    (extract(epoch FROM max(pane_end) - min(pane_start)) * 1000)::bigint,
-    (extract(epoch FROM max(pane_end)) * 1000)::bigint
+    (extract(epoch FROM max(pane_end) - min(pane_start)) * 1000)::bigint
 FROM pane_totals
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(each.value::bigint), 0) AS count FROM jsonb_each_text(totals) AS each

@@ -25,7 +25,8 @@ from drift_aware.dashboards.comparison import Measure
 from drift_aware.dashboards.live.atlas import Cluster, EmbeddingMap, Fitted
 from drift_aware.dashboards.live.changes import Versions
 from drift_aware.dashboards.live.evidence import AlertStory, Evidence, Example
-from drift_aware.dashboards.live.overview import Budget, May, Overview, SegmentNow, Throughput
+from drift_aware.dashboards.live.overview import Budget, May, Overview, Throughput
+from drift_aware.dashboards.live.segments import SegmentNow
 from drift_aware.dashboards.live.series import (
     ActionMark,
     AlertMark,
