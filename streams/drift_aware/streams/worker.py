@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from drift_aware.schema.events import Kind
+from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.progress import Advance
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import (
@@ -59,7 +60,7 @@ def run(settings: Settings) -> None:
     require(settings)
     # It warns of a full buffer whenever a hundred rows are written at once, as here after every catch-up.
     logging.getLogger("faust.transport.producer").setLevel(logging.ERROR)
-    registry = CollectorRegistry()
+    registry = make_registry()
     # Faust makes itself a folder even when its tables are in memory.
     with tempfile.TemporaryDirectory(prefix="drift-aware-worker-") as folder:
         summarise = Summarise(settings, label)
@@ -113,9 +114,9 @@ def build(
         folder: for Faust; stays empty.
     """
     app = _app(settings, folder)
-    metrics = WorkerMetrics(registry)
+    metrics = WorkerMetrics(registry, settings)
     positions = Positions(app)
-    detect = Detect(settings, metrics.observe)
+    detect = Detect(settings, metrics)
     sources = [topic.name for topic in SOURCES.values()]
     first = positions.add(summarise, _table(app, PANES_TABLE, settings), sources, metrics.failed)
     second = positions.add(detect, _table(app, MONITORS_TABLE, settings), [SUMMARIES.name], metrics.failed)
@@ -140,13 +141,12 @@ def build(
         detect.listen(round(time.time() * 1000))
         second.flush()
 
-    _keep_time(app, positions, metrics, write, summarise)
+    _keep_time(app, positions, write)
+    _show(app, metrics, positions, summarise, detect)
     return app, positions
 
 
-def _keep_time(
-    app: Any, positions: Positions, metrics: WorkerMetrics, write: Callable[[], None], summarise: Summarise
-) -> None:
+def _keep_time(app: Any, positions: Positions, write: Callable[[], None]) -> None:
     """What happens every so often; timers run only once the worker has started."""
     pace = Pace()
 
@@ -160,7 +160,17 @@ def _keep_time(
     @app.timer(WATCH_SECONDS)
     async def watch() -> None:
         await positions.watch()
+
+
+def _show(
+    app: Any, metrics: WorkerMetrics, positions: Positions, summarise: Summarise, detect: Detect
+) -> None:
+    """Metrics that are asked for every so often."""
+
+    @app.timer(WATCH_SECONDS)
+    async def show() -> None:
         metrics.show(positions, summarise)
+        metrics.series.compare(detect.windows)
 
     @app.timer(SIZE_SECONDS)
     async def size() -> None:
