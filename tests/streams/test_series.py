@@ -1,13 +1,12 @@
 """The series of segments: bounded in number, gone when the segment is, with the scores of the API."""
 
-from typing import Any
-
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from drift_aware.schema.alerts import Alert, Reading, Readings
+from drift_aware.schema.events import Kind
 from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.topics import ALERTS, SUMMARIES
 from drift_aware.streams.comparison import compare
@@ -195,7 +194,7 @@ class Stage:
             summary = Summary({"events": of, "refusals_known": of, "refusals": refusals})
             self._fold(Snapshot("interaction", 0, "all", pane, self.minute, {"interaction": summary.pack()}))
             self.minute += 1
-            self._fold(Watermark(0, {"interaction": NOON + self.minute * MINUTE, "feedback": IDLE} | REST))
+            self._fold(Watermark(0, REST | {"interaction": NOON + self.minute * MINUTE}))
             changes = self.detect.changes(0)
             self.rows.update({key: value for key, value in changes.rows if value is not None})
             raised += [
@@ -221,7 +220,7 @@ class Stage:
         assert self.detect.fold(Input(SUMMARIES.name, 0, 0, encode(message), "")) == []
 
 
-REST: dict[Any, int] = {"embedding": IDLE, "evaluation": IDLE}
+REST: dict[Kind, int] = {"feedback": IDLE, "embedding": IDLE, "evaluation": IDLE}
 
 
 def test_an_alert_is_counted_once_whatever_becomes_of_it() -> None:

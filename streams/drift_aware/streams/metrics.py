@@ -33,6 +33,7 @@ class WorkerMetrics(Stream, Observer):
         super().__init__(registry)
         self._reached: dict[Counter, int] = {}
         self.series = SegmentSeries(registry, settings)
+        self.started.set_to_current_time()
         self.budget.set(settings.budget_ms / 1000)
         for topic in SOURCES.values():
             self.records.labels(topic.name)

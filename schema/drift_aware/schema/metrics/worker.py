@@ -12,6 +12,12 @@ class Stream(Instruments, roles=("worker",)):
         unit="0 or 1",
         use="0 for minutes: nothing is counted, nothing is noticed.",
     )
+    started = level(
+        "drift_aware_worker_start_timestamp_seconds",
+        "When the process began.",
+        unit="seconds since 1970",
+        use="Changing often: the worker ends itself again and again; its log says why.",
+    )
     records = count(
         "drift_aware_records_total",
         "Kafka records read from the source topics.",
