@@ -1,7 +1,7 @@
 """The series of segments on ``/metrics``: of a bounded number of segments, and only while they are alive."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -42,6 +42,12 @@ class SegmentSeries(Segments):
         self._heard: dict[str, float] = {}
         self._shown: set[str] = set()
         self._due: dict[str, None] = {}
+        # Metric and detector to the names that people know the metric by.
+        self._known: dict[tuple[str, str], tuple[Gauge, ...]] = {
+            ("refusal_rate", "limit"): (self.refusals, self.refusal_rate),
+            ("toxicity_rate", "limit"): (self.toxicity, self.toxicity_rate),
+            ("accuracy", "drop"): (self.accuracy, self.recent_accuracy),
+        }
 
     @property
     def unshown(self) -> int:
@@ -107,15 +113,6 @@ class SegmentSeries(Segments):
             gauge.labels(segment).set(reading.current)
         if (reading.metric, reading.detector) == ("accuracy", "drop"):
             _set(self.baseline_accuracy, segment, reading.baseline_value)
-
-    @property
-    def _known(self) -> Mapping[tuple[str, str], tuple[Gauge, ...]]:
-        """Metric and detector to the names that people know the metric by."""
-        return {
-            ("refusal_rate", "limit"): (self.refusals, self.refusal_rate),
-            ("toxicity_rate", "limit"): (self.toxicity, self.toxicity_rate),
-            ("accuracy", "drop"): (self.accuracy, self.recent_accuracy),
-        }
 
     def _show_scores(self, segment: str, compared: Comparison) -> None:
         _set(self.embedding_score, segment, compared.embedding_score)

@@ -5,7 +5,6 @@ that is specific to drift is in the stages, which know neither Faust nor Kafka.
 """
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable
 from threading import Thread
@@ -61,18 +60,16 @@ def run(settings: Settings) -> None:
     # It warns of a full buffer whenever a hundred rows are written at once, as here after every catch-up.
     logging.getLogger("faust.transport.producer").setLevel(logging.ERROR)
     registry = make_registry()
-    # Faust makes itself a folder even when its tables are in memory.
-    with tempfile.TemporaryDirectory(prefix="drift-aware-worker-") as folder:
-        summarise = Summarise(settings, label)
-        app, positions = build(settings, summarise, registry, folder)
-        serve(settings.prometheus_port, registry, Health(positions))
-        Follower(settings, summarise.compare_with).start()
-        Thread(target=_show_recovery, args=(positions,), name="recovery", daemon=True).start()
-        worker = faust.Worker(
-            app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
-        )
-        Thread(target=leave_in_time, args=(lambda: worker.should_stop,), name="leave", daemon=True).start()
-        worker.execute_from_commandline()
+    summarise = Summarise(settings, label)
+    app, positions = build(settings, summarise, registry)
+    serve(settings.prometheus_port, registry, Health(positions))
+    Follower(settings, summarise.compare_with).start()
+    Thread(target=_show_recovery, args=(positions,), name="recovery", daemon=True).start()
+    worker = faust.Worker(
+        app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
+    )
+    Thread(target=leave_in_time, args=(lambda: worker.should_stop,), name="leave", daemon=True).start()
+    worker.execute_from_commandline()
 
 
 def leave_in_time(
@@ -102,18 +99,22 @@ def _show_recovery(positions: Positions) -> None:
             job.reach(total - left, total or None)
 
 
-def build(
-    settings: Settings, summarise: Summarise, registry: CollectorRegistry, folder: str
-) -> tuple[Any, Positions]:
+class _OnNoDisk(faust.App):
+    """Without the folder that Faust makes for tables in memory too, and that a kill leaves behind."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
+def build(settings: Settings, summarise: Summarise, registry: CollectorRegistry) -> tuple[Any, Positions]:
     """The Faust app, and where it stands.
 
     Args:
         settings: everything.
         summarise: the first stage.
         registry: where its metrics go.
-        folder: for Faust; stays empty.
     """
-    app = _app(settings, folder)
+    app = _app(settings)
     metrics = WorkerMetrics(registry, settings)
     positions = Positions(app)
     detect = Detect(settings, metrics)
@@ -256,9 +257,9 @@ def _send_watermarks(cursor: Cursor, summarise: Summarise, heard: Silence) -> No
         cursor.send(summarise.watermarks(partition, idle))
 
 
-def _app(settings: Settings, folder: str) -> Any:
+def _app(settings: Settings) -> Any:
     kafka = settings.kafka
-    return faust.App(
+    return _OnNoDisk(
         WORKER_APP,
         broker=[f"kafka://{server}" for server in str(kafka.bootstrap_servers).split(",")],
         broker_credentials=credentials(kafka),
@@ -279,7 +280,6 @@ def _app(settings: Settings, folder: str) -> Any:
         topic_allow_declare=False,  # topics are created by `drift-aware topics create` alone
         store="memory://",
         web_enabled=False,
-        datadir=folder,
     )
 
 
