@@ -1,9 +1,11 @@
 """The series of segments on ``/metrics``: of a bounded number of segments, and only while they are alive."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.metrics import MetricWrapperBase
 
 from drift_aware.schema.alerts import Reading, Readings
 from drift_aware.schema.metrics import Segments
@@ -40,8 +42,12 @@ class SegmentSeries(Segments):
         self._silent_seconds = _SILENT_WINDOWS * settings.window_seconds
         self._now = clock
         self._heard: dict[str, float] = {}
-        self._shown: set[str] = set()
+        # Segment to the labels of its series; looking for them among all takes far longer.
+        self._shown: dict[str, set[tuple[str, ...]]] = {}
         self._due: dict[str, None] = {}
+        self._gauges: defaultdict[int, list[MetricWrapperBase]] = defaultdict(list)  # by how many labels
+        for metric in self.declared():
+            self._gauges[len(metric.labels)].append(self.made[metric.name])
         # Metric and detector to the names that people know the metric by.
         self._known: dict[tuple[str, str], tuple[Gauge, ...]] = {
             ("refusal_rate", "limit"): (self.refusals, self.refusal_rate),
@@ -59,9 +65,9 @@ class SegmentSeries(Segments):
         segment = readings.segment
         self._heard[segment] = self._now()
         if segment not in self._shown:
-            if segment != ALL and len(self._shown - {ALL}) >= self._most:
+            if segment != ALL and len(self._shown.keys() - {ALL}) >= self._most:
                 return
-            self._shown.add(segment)
+            self._shown[segment] = {(segment,)}
         self._due[segment] = None
         self.pane_end.labels(segment).set(readings.end / 1000)
         for reading in readings.readings:
@@ -94,15 +100,15 @@ class SegmentSeries(Segments):
     def _drop(self, segment: str) -> None:
         del self._heard[segment]
         self._due.pop(segment, None)
-        if segment in self._shown:
-            self._shown.discard(segment)
-            for gauge in self.made.values():
-                gauge.remove_by_labels({"segment": segment})
+        for labels in self._shown.pop(segment, ()):
+            for gauge in self._gauges[len(labels)]:
+                gauge.remove(*labels)
 
     def _show(self, segment: str, reading: Reading) -> None:
         if reading.score is None or reading.threshold is None or reading.current is None:
             return
         labels = (segment, reading.metric, reading.detector)
+        self._shown[segment] |= {labels, labels[:2]}
         self.score.labels(*labels).set(reading.score)
         self.threshold.labels(*labels).set(reading.threshold)
         self.firing.labels(*labels).set(int(reading.fired))

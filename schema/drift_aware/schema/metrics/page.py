@@ -23,7 +23,9 @@ to do when one fires.
 Labels have few values. `segment` is the one that could have many: the worker gives series to `all` and to the
 first `prometheus_segments` (200) others that close a pane after it has started or taken over partitions.
 `drift_aware_segments_without_series` says how many more it watches; alerts, readings and the record have all
-of them. Series of a segment go when its partition goes to another worker, so that no two show the same.
+of them. Series of a segment go when its partition goes to another worker, so that no two show the same, and
+when it has been silent for two windows. With all four kinds of events a segment has about 170 series; 200
+segments make a page of 2.5 MB.
 """
 
 
