@@ -69,7 +69,7 @@ def test_an_alert_says_how_bad_it_is_what_it_is_and_what_to_do(name: str) -> Non
 
 
 def test_there_is_a_runbook_for_every_alert_and_none_for_others() -> None:
-    assert re.findall(r"^## (\w+)$", RUNBOOKS, re.MULTILINE) == [
+    assert re.findall(r"^### (\w+)$", RUNBOOKS, re.MULTILINE) == [
         rule
         for file in ("drift", "worker", "record", "actions")
         for group in yaml.safe_load((ROOT / "dashboards" / "prometheus" / f"{file}.yml").read_text())[
@@ -81,7 +81,7 @@ def test_there_is_a_runbook_for_every_alert_and_none_for_others() -> None:
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_a_runbook_says_what_it_means_how_to_see_it_what_to_do_and_when_not_to(name: str) -> None:
-    section = RUNBOOKS.split(f"## {name}\n", 1)[1].split("\n## ", 1)[0]
+    section = RUNBOOKS.split(f"### {name}\n", 1)[1].split("\n##", 1)[0]
     for part in ("**Means.**", "```console", "**Do.**", "**Ignore**"):
         assert part in section
 
