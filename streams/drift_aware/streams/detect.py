@@ -213,8 +213,8 @@ class Detect:
         for state in self._partitions.values():
             if name in state.segments:
                 for family, watch in state.segments[name].watches.items():
-                    if watch.windows is not None:
-                        now[family], then[family] = watch.windows
+                    if (windows := watch.windows()) is not None:
+                        now[family], then[family] = windows
         return now, then
 
     def listen(self, now_ms: int) -> None:

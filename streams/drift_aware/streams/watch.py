@@ -84,7 +84,6 @@ class Watch:
         """How many of its detectors share the false-alarm budget."""
         return sum(on_budget(detector) for detector in self._detectors.values())
 
-    @property
     def windows(self) -> tuple[Summary, Summary] | None:
         """The sums of the window and those of the baseline; None while the baseline grows."""
         if self._sums is None:
