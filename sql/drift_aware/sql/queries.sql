@@ -1352,7 +1352,8 @@ FROM (
     FROM (
         SELECT embedding, interaction_id, ts, app, model, prompt_version, tenant
         FROM embeddings_log
-        WHERE dim = %(dim)s AND ts >= %(since)s AND ts < %(until)s AND kind = %(kind)s AND model IS NOT DISTINCT FROM %(model)s
+        WHERE dim = %(dim)s AND ts >= %(since)s AND ts < %(until)s
+            AND kind = %(kind)s AND model IS NOT DISTINCT FROM %(model)s
         ORDER BY ts DESC
         LIMIT %(looked_at)s
     ) AS of_family
@@ -1370,3 +1371,10 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS question ON true
 ORDER BY vector.ts DESC
+
+-- name: action_queue
+-- How many actions stand where they wait for somebody, and when the one that waits longest last changed.
+SELECT action, status, count(*), extract(epoch FROM min(updated_at))::float8
+FROM action_log
+WHERE status IN ('proposed', 'approved', 'running', 'unknown')
+GROUP BY action, status
