@@ -1,5 +1,6 @@
 """The map of embeddings: the clusters of a baseline, and what has come since."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,14 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.sql import SQL
 
+from drift_aware.dashboards.live import atlas
 from drift_aware.dashboards.live.axes import principal
 from drift_aware.schema.events import Embedding, Interaction
+from drift_aware.sql import dimensions, partitions
+from drift_aware.sql.queries import QUERIES
+from drift_aware.sql.store import Connection
 from drift_aware.streams.evidence import Floats
 from rig.api import Persisted, client, make_app
 from rig_events import NOON, baseline, embedding, interaction, readings
@@ -137,6 +143,13 @@ def test_one_of_several_families_can_be_asked_for(api: TestClient, stored: Persi
     )
 
 
+def test_vectors_of_an_unnamed_model_are_a_family_like_others(api: TestClient, persisted: Persisted) -> None:
+    persisted.baselines([baseline(vectors(0, 300), family=f"embedding/query//{DIM}")])
+    persisted.readings([readings(NOON)])
+    publish(persisted, events(0, 0, 20, model=None), events(0, 100, 10))
+    assert len(drawn(api)["points"]) == 20
+
+
 def test_without_a_baseline_or_vectors_it_says_what_is_missing(
     database_url: str, persisted: Persisted
 ) -> None:
@@ -162,6 +175,28 @@ def test_wide_vectors_are_brought_to_the_size_of_their_baseline(
     some = [embedding(n, dim=600, vector=wide[n].astype("<f2").tobytes()) for n in range(20)]
     persisted.events("embedding", some)
     assert len(drawn(api)["points"]) == 20
+
+
+def test_the_latest_vectors_are_read_by_an_index_and_no_earlier_day(
+    persisted: Persisted, connection: Connection
+) -> None:
+    today = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    now = int(today.timestamp()) * 1000
+    persisted.events("embedding", [embedding(0, dim=DIM, ts=now)])
+    # Their table is made when the first of them have come.
+    dimensions.make(connection, DIM)
+    partitions.make_ahead(connection, today.date())
+    for ago in range(3):
+        ids = range(1000 * ago, 1000 * ago + 400)
+        persisted.events("embedding", [embedding(n, dim=DIM, ts=now - 86_400_000 * ago - n) for n in ids])
+    connection.execute("ANALYZE embeddings_log")
+    explain = SQL("EXPLAIN {}").format(QUERIES["latest_embeddings"])
+    asked = atlas.asked_vectors("app=shop,model=small", FAMILY, now)
+    plan = "\n".join(row[0] for row in connection.execute(explain, asked | {"limit": 5, "looked_at": 50}))
+    table = f"embeddings_log_{DIM}"
+    assert f"Index Scan Backward using {table}_{today:%Y%m%d}_ts_idx" in plan, plan
+    assert f"{table}_{today - timedelta(days=2):%Y%m%d}" not in plan
+    assert "embeddings_log_other" not in plan
 
 
 @given(st.integers(1, 6), st.integers(2, 8), st.integers(0, 2**32 - 1))

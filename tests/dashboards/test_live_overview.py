@@ -10,7 +10,7 @@ from psycopg.sql import SQL
 
 from drift_aware.actions import ledger
 from drift_aware.dashboards.api import examples
-from drift_aware.dashboards.live import overview
+from drift_aware.dashboards.live import segments
 from drift_aware.schema.alerts import Reading, Readings
 from drift_aware.schema.settings import Limits, Settings
 from drift_aware.sql.queries import QUERIES
@@ -164,7 +164,7 @@ def test_the_detectors_on_the_budget_are_those_that_take_a_share_of_it(limits: L
     families = ("interaction", "feedback", "evaluation")
     found = [each for family in families for each in detectors_for(family, settings)]
     assert {each.name for each in found if is_on_budget(each)} == on_budget(limits)
-    assert overview.SILENCE == silence.DETECTOR
+    assert segments.SILENCE == silence.DETECTOR
 
 
 def test_what_waits_for_a_person_is_told_apart_from_what_does_not(
@@ -190,11 +190,11 @@ def test_it_reads_the_latest_pane_of_each_segment_and_no_more(
     for number in range(40):
         persisted.readings(pane(now - 10_000 * ago, f"app={number}") for ago in range(30))
     connection.execute("ANALYZE pane_totals, drift_metrics, day_sums")
-    found = overview.segments(connection, Settings(), now)
+    found = segments.segments(connection, Settings(), now)
     assert len(found) == 40
     assert {each.until for each in found} == {now + 10_000}
     explain = SQL("EXPLAIN {}").format(QUERIES["live_segments"])
-    rows = connection.execute(explain, overview.asked_segments(Settings(), now))
+    rows = connection.execute(explain, segments.asked_segments(Settings(), now))
     plan = "\n".join(row[0] for row in rows)
     # Later days are there and empty; those before are not even looked at.
     for table in ("pane_totals", "drift_metrics"):

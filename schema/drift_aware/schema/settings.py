@@ -214,6 +214,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     api: Api = Api()
     prometheus_port: int = Field(9108, ge=0, le=65535)
+    prometheus_segments: int = Field(200, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     openai_api_key: SecretStr | None = None
     learning_engine_url: str | None = None

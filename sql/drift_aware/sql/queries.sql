@@ -1147,11 +1147,10 @@ FROM (
 ) AS entry
 
 -- name: live_pace
--- How many events there were in the last minutes of a segment, over how many milliseconds; up to when is known.
+-- How many events there were in the last minutes of a segment, and over how many milliseconds.
 SELECT
     sum(held.count)::bigint,
-    (extract(epoch FROM max(pane_end) - min(pane_start)) * 1000)::bigint,
-    (extract(epoch FROM max(pane_end)) * 1000)::bigint
+    (extract(epoch FROM max(pane_end) - min(pane_start)) * 1000)::bigint
 FROM pane_totals
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(each.value::bigint), 0) AS count FROM jsonb_each_text(totals) AS each
@@ -1353,7 +1352,8 @@ FROM (
     FROM (
         SELECT embedding, interaction_id, ts, app, model, prompt_version, tenant
         FROM embeddings_log
-        WHERE dim = %(dim)s AND ts >= %(since)s AND kind = %(kind)s AND coalesce(model, '') = %(model)s
+        WHERE dim = %(dim)s AND ts >= %(since)s AND ts < %(until)s
+            AND kind = %(kind)s AND model IS NOT DISTINCT FROM %(model)s
         ORDER BY ts DESC
         LIMIT %(looked_at)s
     ) AS of_family
@@ -1367,7 +1367,14 @@ FROM (
 LEFT JOIN LATERAL (
     SELECT left(user_query, %(characters)s) AS text
     FROM interaction_log
-    WHERE id = vector.interaction_id AND interaction_log.ts >= %(texts_since)s
+    WHERE id = vector.interaction_id AND interaction_log.ts >= %(texts_since)s AND interaction_log.ts < %(until)s
     LIMIT 1
 ) AS question ON true
 ORDER BY vector.ts DESC
+
+-- name: action_queue
+-- How many actions stand where they wait for somebody, and when the one that waits longest last changed.
+SELECT action, status, count(*), extract(epoch FROM min(updated_at))::float8
+FROM action_log
+WHERE status IN ('proposed', 'approved', 'running', 'unknown')
+GROUP BY action, status

@@ -21,11 +21,11 @@ from drift_aware.dashboards.api.answers import (
     Segments,
 )
 from drift_aware.dashboards.check import DayMetrics, DriftCheck, Span
-from drift_aware.dashboards.comparison import Measure
 from drift_aware.dashboards.live.atlas import Cluster, EmbeddingMap, Fitted
 from drift_aware.dashboards.live.changes import Versions
 from drift_aware.dashboards.live.evidence import AlertStory, Evidence, Example
-from drift_aware.dashboards.live.overview import Budget, May, Overview, SegmentNow, Throughput
+from drift_aware.dashboards.live.overview import Budget, May, Overview, Throughput
+from drift_aware.dashboards.live.segments import SegmentNow
 from drift_aware.dashboards.live.series import (
     ActionMark,
     AlertMark,
@@ -36,6 +36,7 @@ from drift_aware.dashboards.live.series import (
 )
 from drift_aware.dashboards.overview import DriftSummary, SegmentSummary
 from drift_aware.schema.alerts import Action, ActionStatus, Alert, Contribution, Window
+from drift_aware.streams.comparison import Measure
 
 _NOON = 1_772_366_400_000
 _SEGMENT = "app=shop,model=gpt-4o"

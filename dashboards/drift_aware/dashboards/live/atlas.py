@@ -27,8 +27,8 @@ _MOST_POINTS = 1500
 # Of a family so many of the latest are looked at for those of a segment.
 _LOOKED_AT = 20_000
 _READ_CHARACTERS = 240
-# A question may come so long before its embedding.
-_EARLIER_MS = 3_600_000
+# A question may come so long before its embedding, and a vector so long after the latest pane.
+_AROUND_MS = 3_600_000
 # So seldom is a calm vector that unlike the baseline.
 _UNUSUAL = 0.01
 # So much of the map the circles of the clusters cover together.
@@ -123,31 +123,37 @@ def draw(connection: Connection, segment: str, family: str | None) -> EmbeddingM
 
 def _latest(connection: Connection, segment: str, family: str, known: Reference) -> _Latest | None:
     """The latest vectors of the segment, by what the baseline makes of them; None if there are none."""
-    kind, model = embedding_family(family)
     until = seen_until(connection)
     if until is None or segment == OTHER:
         return None
-    dimensions = dimensions_of(segment)
-    asked: dict[str, Any] = {
-        **dict.fromkeys(("app", "prompt_version", "tenant")),
-        **dimensions,
-        "segment_model": dimensions.get("model"),
-        "dimensions": list(dimensions),
-        "kind": kind,
-        "model": model,
-        "dim": int(family.rpartition("/")[2]),
-        "since": moment(until - _DAY_MS),
-        "texts_since": moment(until - _DAY_MS - _EARLIER_MS),
-        "characters": _READ_CHARACTERS,
-        "looked_at": _LOOKED_AT,
-        "limit": _MOST_POINTS,
-    }
+    asked = asked_vectors(segment, family, until)
     rows = connection.execute(QUERIES["latest_embeddings"], asked).fetchall()
     if not rows:
         return None
     grid, usable = rows_on_grid(np.array([vector for vector, _ in rows], np.float64))
     words = [words_of(text) for (_, text), good in zip(rows, usable, strict=True) if good]
     return _Latest(grid[usable] / GRID, known.score(grid[usable]), words) if usable.any() else None
+
+
+def asked_vectors(segment: str, family: str, until: int) -> dict[str, Any]:
+    """The parameters of ``latest_embeddings``."""
+    kind, model = embedding_family(family)
+    dimensions = dimensions_of(segment)
+    return {
+        **dict.fromkeys(("app", "prompt_version", "tenant")),
+        **dimensions,
+        "segment_model": dimensions.get("model"),
+        "dimensions": list(dimensions),
+        "kind": kind,
+        "model": model or None,
+        "dim": int(family.rpartition("/")[2]),
+        "since": moment(until - _DAY_MS),
+        "texts_since": moment(until - _DAY_MS - _AROUND_MS),
+        "until": moment(until + _AROUND_MS),
+        "characters": _READ_CHARACTERS,
+        "looked_at": _LOOKED_AT,
+        "limit": _MOST_POINTS,
+    }
 
 
 def _drawn(

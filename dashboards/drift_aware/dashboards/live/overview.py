@@ -1,7 +1,6 @@
 """At a glance: whether anything drifts, how fast events come, and what waits for somebody."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import get_args
 
 import msgspec
 from msgspec import Struct
@@ -9,6 +8,7 @@ from psycopg.rows import dict_row
 
 from drift_aware.actions import ledger
 from drift_aware.dashboards.live.clock import moment, seen_until
+from drift_aware.dashboards.live.segments import SegmentNow, segments
 from drift_aware.schema.alerts import Action, Alert, Severity
 from drift_aware.schema.segments import ALL
 from drift_aware.schema.settings import Settings
@@ -16,19 +16,13 @@ from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection
 from drift_aware.streams.budget import on_budget
 
-SegmentState = Literal["drifting", "calm", "warming_up", "silent"]
-
-# The name of ``streams.silence``, which would bring every detector with it.
-SILENCE = "no_data"
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
 # A pace that is told of one pane alone would jump with every pane.
 _PACE_MS = 5 * _MINUTE_MS
-# A segment without a pane for so long is silent, unless the settings say when that is.
-_SILENT_MS = 60 * _MINUTE_MS
 _WEEK_MS = 7 * _DAY_MS
-_MOST_SEGMENTS, _MOST_ALERTS, _MOST_WAITING, _MOST_ACTIONS = 2000, 50, 50, 20
-_SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+_MOST_ALERTS, _MOST_WAITING, _MOST_ACTIONS = 50, 50, 20
+_SEVERITIES = get_args(Severity)
 
 
 class May(Struct):
@@ -59,27 +53,6 @@ class Budget(Struct):
     per_week: float
     raised: int
     text: str
-
-
-class SegmentNow(Struct):
-    """A part of the traffic as it is now.
-
-    Attributes:
-        state: ``drifting`` while an alert fires that wakes somebody, ``silent`` while nothing comes.
-        firing: how many such alerts, and ``severity`` of the worst; ``since`` is the latest onset.
-        events: how many its detectors look at.
-        until: event time up to which it is known.
-        message: how far a baseline is, while it warms up.
-    """
-
-    segment: str
-    state: SegmentState
-    firing: int
-    severity: Severity | None
-    since: int | None
-    events: int
-    until: int | None
-    message: str | None
 
 
 class Overview(Struct):
@@ -120,74 +93,11 @@ def overview(connection: Connection, settings: Settings, may: May, release: str,
         seen_until=until,
         throughput=_throughput(connection, until, now),
         budget=_budget(connection, settings, until),
-        segments=segments(connection, settings, until),
+        segments=segments(connection, settings, until or 0),
         firing=[msgspec.convert(row[0], Alert) for row in alerts],
         waiting=_waiting(connection, settings),
         latest_actions=ledger.actions(connection, limit=_MOST_ACTIONS),
     )
-
-
-def segments(connection: Connection, settings: Settings, until: int | None) -> list[SegmentNow]:
-    """Every segment: those that drift first, the worst of them before the others, then the rest by name."""
-    firing = {name: tuple(rest) for name, *rest in _firing(connection)}
-    names = {name: _segment(name, (None, 0, None, None), found) for name, found in firing.items()}
-    for name, *seen in connection.execute(QUERIES["live_segments"], asked_segments(settings, until or 0)):
-        names[name] = _segment(name, tuple(seen), firing.get(name, _CALM))
-    return sorted(names.values(), key=_place)[:_MOST_SEGMENTS]
-
-
-# How many alerts fire, index of the worst severity, latest onset, and whether silence is one of them.
-_Firing = tuple[int, int | None, int | None, bool]
-# Up to when, events, whether a detector on the budget is ready (None: no pane of late), a message.
-_Seen = tuple[int | None, int, bool | None, str | None]
-_CALM: _Firing = (0, None, None, False)
-
-
-def _firing(connection: Connection) -> Any:
-    return connection.execute(
-        QUERIES["live_firing"], {"silence": SILENCE, "severities": list(_SEVERITIES)}
-    ).fetchall()
-
-
-def asked_segments(settings: Settings, until: int) -> dict[str, Any]:
-    """The parameters of ``live_segments``."""
-    minutes = settings.no_data_minutes
-    silent = _SILENT_MS if minutes is None else minutes * _MINUTE_MS
-    return {
-        "since": moment(until - silent),
-        # No segment is far ahead of the whole, and partitions of later days need not be looked at.
-        "until": moment(until + 60 * _MINUTE_MS),
-        "limit": _MOST_SEGMENTS,
-        "budgeted": sorted(on_budget(settings.limits)),
-    }
-
-
-def _segment(name: str, seen: Any, firing: Any) -> SegmentNow:
-    until, events, ready, message = seen
-    count, worst, since, silent = firing
-    return SegmentNow(
-        segment=name,
-        state=_state(count, ready, silent=silent),
-        firing=count,
-        severity=None if worst is None else _SEVERITIES[worst],
-        since=since,
-        events=events,
-        until=until,
-        message=message,
-    )
-
-
-def _state(firing: int, ready: bool | None, *, silent: bool) -> SegmentState:
-    if firing:
-        return "drifting"
-    if silent or ready is None:
-        return "silent"
-    return "calm" if ready else "warming_up"
-
-
-def _place(segment: SegmentNow) -> tuple[bool, int, int, str]:
-    worst = -1 if segment.severity is None else _SEVERITIES.index(segment.severity)
-    return (segment.state != "drifting", -worst, -(segment.since or 0), segment.segment)
 
 
 def _throughput(connection: Connection, until: int | None, now: int) -> Throughput:
@@ -196,13 +106,13 @@ def _throughput(connection: Connection, until: int | None, now: int) -> Throughp
     asked = {"segment": ALL, "since": moment(until - _PACE_MS), "until": moment(until)}
     row = connection.execute(QUERIES["live_pace"], asked).fetchone()
     assert row is not None
-    events, span_ms, _ = row
+    events, span_ms = row
     pace = 1000 * events / span_ms if span_ms else None
     return Throughput(pace, max(0.0, (now - until) / 1000))
 
 
 def _budget(connection: Connection, settings: Settings, until: int | None) -> Budget:
-    asked: Mapping[str, Any] = {
+    asked = {
         "since": moment((until or 0) - _WEEK_MS),
         "budgeted": sorted(on_budget(settings.limits)),
     }

@@ -1,6 +1,6 @@
 -- What the topic drift.baselines.v1 has, one row each for what is in force: with the reference a picture of the
 -- clusters can be drawn from the database alone. The words of a baseline's examples are in its sums, which stay
--- in Kafka: there is nothing in here to forget.
+-- in Kafka: in here are means of vectors, and nobody's name.
 
 CREATE TABLE baseline (
     segment    text        NOT NULL,
