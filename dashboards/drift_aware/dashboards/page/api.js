@@ -15,6 +15,11 @@ export class Refused extends Error {
     this.status = status;
   }
 
+  /** Whether the same may be answered soon. */
+  get passes() {
+    return this.status === 0 || this.status >= 500;
+  }
+
   /** Whether another token may help. */
   get unauthorized() {
     return this.status === 401;

@@ -40,8 +40,8 @@ let asking = false;
 let again = false;
 let timer = 0;
 let line = null;
-/** Whether the server has said that it wants another token. */
-let locked = false;
+/** After how long to ask anew, unless something changes; null while there is nothing to be had. */
+let pause = ANYWAY_MS;
 
 const tell = {
   changed: refresh,
@@ -99,13 +99,17 @@ async function refresh() {
   }
   asking = true;
   const { signal } = leave;
-  const shown = await attempt(() => page.refresh(signal));
-  if (signal.aborted) return;
-  if (shown) main.dataset.shown = String(Number(main.dataset.shown ?? 0) + 1);
-  asking = false;
-  // Not without a token: nothing would be answered, and the question for it would never end.
-  if (shown || !locked) later(again ? 0 : shown ? ANYWAY_MS : RETRY_MS);
-  again = false;
+  try {
+    const shown = await attempt(() => page.refresh(signal));
+    if (shown && !signal.aborted) main.dataset.shown = String(Number(main.dataset.shown ?? 0) + 1);
+  } finally {
+    if (!signal.aborted) rest();
+  }
+}
+
+function rest() {
+  if (pause !== null) later(again ? 0 : pause);
+  [asking, again] = [false, false];
 }
 
 function later(milliseconds) {
@@ -118,6 +122,7 @@ async function attempt(ask) {
   try {
     const found = (await ask()) ?? true;
     trouble.hidden = true;
+    pause = ANYWAY_MS;
     return found;
   } catch (error) {
     if (error.name !== "AbortError") await admit(error);
@@ -129,8 +134,11 @@ async function admit(error) {
   if (!(error instanceof Refused)) throw error;
   fill(trouble, `${sentence(error.message)}.`, main.dataset.shown ? " What is below is from before." : "");
   trouble.hidden = false;
-  locked = error.unauthorized;
-  if (locked) signIn(error.message);
+  pause = error.passes ? RETRY_MS : ANYWAY_MS;
+  if (!error.unauthorized) return;
+  // Without a token nothing is answered, and to ask for it again and again would be rude.
+  pause = null;
+  signIn(error.message);
 }
 
 async function signIn(reason) {
