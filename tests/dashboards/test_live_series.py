@@ -122,6 +122,16 @@ def test_a_stretch_has_the_mean_by_events_the_largest_score(api: TestClient, per
     assert (detector["score"], detector["fired"], detector["channel"]) == ([5.0], [1], None)
 
 
+def test_a_young_segment_is_shown_from_its_first_pane_on(api: TestClient, persisted: Persisted) -> None:
+    persisted.readings(pane(NOON - PANE * ago, shift()) for ago in range(1, 13))
+    persisted.readings([heartbeat(NOON)])
+    found = asked(api, hours=24, points=100)
+    assert (found["start"], found["end"], found["width"]) == (NOON - 12 * PANE, NOON, PANE)
+    assert len(found["metrics"][0]["times"]) == 12
+    [metric] = asked(api, hours=24, points=4)["metrics"]
+    assert metric["times"] == [NOON - 120_000, NOON - 90_000, NOON - 60_000, NOON - 30_000]
+
+
 def test_second_opinions_have_a_series_for_each_channel_and_gaps_are_null(
     api: TestClient, persisted: Persisted
 ) -> None:

@@ -1257,6 +1257,14 @@ SELECT
         WHERE segment = %(segment)s ORDER BY pane_start DESC LIMIT 1
     )
 
+-- name: first_pane
+-- When the first pane of a segment begins in some time, in milliseconds.
+SELECT (extract(epoch FROM pane_start) * 1000)::bigint
+FROM pane_totals
+WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until)s
+ORDER BY pane_start
+LIMIT 1
+
 -- name: live_series
 -- The readings of a segment in stretches of time: of values their mean by events, of scores and thresholds the
 -- largest. A detector on the budget shows the channel that leads; it is one series.

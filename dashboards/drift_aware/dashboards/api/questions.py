@@ -126,7 +126,9 @@ class SeriesQuestion(Question):
     """What of a segment, and how fine."""
 
     segment: SegmentName = ALL
-    hours: Annotated[int, Field(ge=1, le=MAX_HOURS, description="Up to the latest pane that is known.")] = 24
+    hours: Annotated[
+        int, Field(ge=1, le=MAX_HOURS, description="Up to the latest pane that is known, from the first on.")
+    ] = 24
     points: Annotated[int, Field(ge=2, le=1000, description="At most so many stretches of time.")] = 300
 
 

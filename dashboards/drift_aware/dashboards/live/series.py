@@ -139,12 +139,13 @@ def series(connection: Connection, settings: Settings, segment: str, hours: int,
         connection: in a transaction that sees one state.
         settings: which detectors are on the budget, and how long a pane is.
         segment: its name.
-        hours: of event time, up to the latest pane in the record.
+        hours: of event time, up to the latest pane in the record, as far as the segment reaches back.
         points: at most so many stretches.
     """
     end = seen_until(connection) or 0
     budgeted = on_budget(settings.limits)
-    cut = Stretches.before(end, hours * _HOUR_MS, points, 1000 * settings.pane_seconds)
+    span = _span(connection, segment, end, hours * _HOUR_MS)
+    cut = Stretches.before(end, span, points, 1000 * settings.pane_seconds)
     asked = {
         "segment": segment,
         "since": moment(cut.begin),
@@ -166,6 +167,13 @@ def series(connection: Connection, settings: Settings, segment: str, hours: int,
         alerts=_read(connection, "live_segment_alerts", asked, AlertMark),
         actions=_read(connection, "live_segment_actions", asked, ActionMark),
     )
+
+
+def _span(connection: Connection, segment: str, end: int, most: int) -> int:
+    """How far back there is something: a record of two minutes is not shown as a single point of a day."""
+    asked = {"segment": segment, "since": moment(max(0, end - most)), "until": moment(end)}
+    row = connection.execute(QUERIES["first_pane"], asked).fetchone()
+    return most if row is None else end - int(row[0])
 
 
 class Row(Struct, frozen=True):
