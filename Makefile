@@ -40,6 +40,7 @@ format: $(INSTALLED)
 
 schemas: $(INSTALLED)
 	$(BIN)/python -m drift_aware.schema.json_schemas
+	PYTHONPATH=docs $(BIN)/python -m writers
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 found; set PYTHON=/path/to/python"; exit 2; }
