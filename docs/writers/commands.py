@@ -46,6 +46,17 @@ def verbs(app: typer.Typer, path: str = "drift-aware") -> Iterator[tuple[str, Ca
         yield from verbs(group.typer_instance, f"{path} {group.name}")
 
 
+def options(verb: Callable[..., Any]) -> set[str]:
+    """What may stand behind a verb and begins with a dash."""
+    hints = get_type_hints(verb, include_extras=True)
+    names = {"--help"}
+    for parameter in _parameters(verb):
+        _, info = _taken_apart(hints[parameter.name])
+        if isinstance(info, OptionInfo):
+            names |= {name for both in _names(parameter, info) for name in both.split("/")}
+    return names
+
+
 def _section(path: str, verb: Callable[..., Any]) -> str:
     hints = get_type_hints(verb, include_extras=True)
     parameters = [(each, *_taken_apart(hints[each.name])) for each in _parameters(verb)]
@@ -73,17 +84,14 @@ def _place(parameter: inspect.Parameter) -> str:
 
 
 def _row(parameter: inspect.Parameter, kind: Any, info: OptionInfo | ArgumentInfo) -> list[str]:
-    if isinstance(info, ArgumentInfo):
-        names = _place(parameter)
-    else:
-        names = ", ".join(_named(info) or [f"--{parameter.name.replace('_', '-')}"])
+    names = _place(parameter) if isinstance(info, ArgumentInfo) else ", ".join(_names(parameter, info))
     return [f"`{names}`", _value(kind), _default(parameter.default), _text(info.help)]
 
 
-def _named(info: OptionInfo) -> list[str]:
-    """The names given to an option; inside Annotated the first of them stands where a default would."""
+def _names(parameter: inspect.Parameter, info: OptionInfo) -> list[str]:
+    """What an option is called; inside Annotated the first name stands where a default would."""
     first = [info.default] if isinstance(info.default, str) else []
-    return [*first, *(info.param_decls or ())]
+    return [*first, *(info.param_decls or ())] or [f"--{parameter.name.replace('_', '-')}"]
 
 
 def _default(value: Any) -> str:
