@@ -11,7 +11,7 @@ import msgspec
 
 from drift_aware.actions import ledger
 from drift_aware.dashboards.api import examples
-from drift_aware.sql import store
+from drift_aware.sql import dimensions, store
 from rig.api import Persisted
 from rig.kafka import free_ports
 from rig_events import embedding
@@ -103,7 +103,8 @@ def _for_kafka(given: Given, _: str) -> Given:
 def _for_postgres(given: Given, database_url: str) -> Given:
     """Vectors of 384 numbers."""
     with store.connect(database_url, "given") as connection:
-        Persisted(connection).events("embedding", [embedding(1, vector=b"\0\0\x80\x3f" * 384, dim=384)])
+        dimensions.make(connection, 384)
+        Persisted(connection).events("embedding", [embedding(1, dim=384)])
     return given
 
 

@@ -60,6 +60,7 @@ def blocks(text: str) -> list[Block]:
     [Block(language='console', words=('not-run', 'reason=no Docker'), text='docker ps\n', line=3)]
     """
     found = []
+    assert text.count("```") == 2 * len(_FENCE.findall(text)), "fences begin and end at the margin"
     for match in _FENCE.finditer(text):
         language, *words = shlex.split(match[1]) or [""]
         found.append(Block(language, tuple(words), match[2], text.count("\n", 0, match.start()) + 1))

@@ -18,8 +18,7 @@ from rig.rights import needed
 
 # As it is in the file, where tuples are lists.
 DOCUMENT = json.loads(json.dumps(asyncapi.document()))
-# What the AsyncAPI Initiative publishes for 3.0.0, with Kafka's bindings; its licence is beside it.
-SPECIFICATION = json.loads((Path(__file__).with_name("asyncapi") / "3.0.0.json").read_text())
+SPECIFICATION = json.loads((Path(__file__).parents[1] / "specifications" / "asyncapi-3.0.0.json").read_text())
 
 
 def _messages() -> Iterator[Any]:

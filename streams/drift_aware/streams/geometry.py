@@ -8,7 +8,6 @@ left out: a new topic often shows in trailing ones.
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from drift_aware.streams.evidence import Floats
 
@@ -111,6 +110,8 @@ def _cumulants(
     s has mean 0 and variance 1 given its direction, so what exp(theta s) owes to s and s*s is taken off
     before averaging: a tenth of the draws does as well.
     """
+    from scipy.signal import lfilter  # half a second to import, and only fitting needs it
+
     drawn = _DRAWN + _SETTLED
     means = np.zeros((drawn, centred.shape[1]), np.float32)
     for _ in range(size):
