@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # A variable, before a command, as in PORT=9000 drift-aware serve.
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
-# Programs that run the command they are given.
-_CARRIERS = ("docker", "kubectl", "sudo", "heroku", "railway")
+# What stands before a command that another program is to run.
+_CARRIERS = ("--", "exec")
 _BETWEEN = re.compile(r"&&|\|\||[|;]")
 
 
@@ -74,14 +74,17 @@ def calls(command: str) -> list[list[str]]:
     [['topics', 'create'], ['serve', '--host', '0.0.0.0']]
     >>> calls("docker compose exec serve drift-aware check"), calls("pip install drift-aware")
     ([['check']], [])
+    >>> calls("kubectl create namespace drift-aware"), calls("kubectl exec deploy/serve -- drift-aware check")
+    ([], [['check']])
     """
     found = []
     for part in _BETWEEN.split(_plain(command)):
         words = shlex.split(part, comments=True)
         while words and _VARIABLE.fullmatch(words[0]):
             words.pop(0)
-        if words and (words[0] == "drift-aware" or (words[0] in _CARRIERS and "drift-aware" in words)):
-            found.append(words[words.index("drift-aware") + 1 :])
+        carried = next((words[words.index(word) :] for word in _CARRIERS if word in words), words)
+        if "drift-aware" in carried and (carried is not words or words[0] == "drift-aware"):
+            found.append(carried[carried.index("drift-aware") + 1 :])
     return found
 
 
