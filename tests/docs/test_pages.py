@@ -7,8 +7,8 @@ executed, programs run. A block called ``output`` is what the command before it 
 and options that exist is seen to all the same.
 """
 
-import json
 import re
+import shutil
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ from drift_aware.schema.settings import load
 from drift_aware.streams.embedded import EmbeddedBroker, every_topic
 from rig import configuration, given
 from rig.pages import Block, blocks, calls, pages
-from rig.services import wait_until
+from rig.services import missing, wait_until
 from rig.shell import Ran, Shell
 from writers import commands
 
@@ -59,8 +59,7 @@ class Story:
             "python": self._python,
             "yaml": self._yaml,
             "sql": self._sql,
-            "toml": lambda block: tomllib.loads(block.text) and None,
-            "json": lambda block: json.loads(block.text),
+            "toml": self._toml,
             "text": lambda block: None,
         }
 
@@ -134,6 +133,9 @@ class Story:
         file.write_text(self._here(block.text))
         installed(load(file))
 
+    def _toml(self, block: Block) -> None:
+        assert tomllib.loads(block.text)
+
     def _sql(self, block: Block) -> None:
         with psycopg.connect(self._database_url) as connection:
             connection.execute(self._here(block.text).encode())
@@ -153,6 +155,9 @@ def _lasts(command: str) -> bool:
 def story(
     request: pytest.FixtureRequest, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Story]:
+    for program in ("bash", "curl"):
+        if shutil.which(program) is None:
+            missing(f"the pages use {program}, which is not on PATH")
     page = request.node.callspec.params["page"]
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "desk"

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import certifi
@@ -39,8 +39,8 @@ class Given:
         prelude: stands before its Python.
     """
 
-    places: Mapping[str, str]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    places: dict[str, str]
+    environment: dict[str, str]
     prelude: str = _APPLICATION
 
 
