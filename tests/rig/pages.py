@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+CONSOLE = ("console", "bash")
 _FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # A variable, before a command, as in PORT=9000 drift-aware serve.
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)

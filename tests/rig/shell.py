@@ -3,9 +3,12 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from rig.processes import catches
+from rig.services import wait_until
 
 _COMMAND_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -85,8 +88,15 @@ class Shell:
             if process.poll() is not None
         ]
 
-    def stop(self) -> list[Ran]:
-        """Ask all that was started to end, as a service manager does, and wait until it has."""
+    def stop(self, heeds: Callable[[str], object]) -> list[Ran]:
+        """Ask all that was started to end, as a service manager does, and wait until it has.
+
+        Args:
+            heeds: whether a command is one that catches SIGTERM; it is given the time to begin with that.
+        """
+        for command, process, _ in self._running:
+            if heeds(command):
+                wait_until(lambda pid=process.pid: catches(pid, signal.SIGTERM), _STOP_SECONDS, command)  # type: ignore[misc]
         for _, process, _ in self._running:
             _signal(process, signal.SIGTERM)
         stopped = [
