@@ -33,7 +33,7 @@ class Interaction(Struct, kw_only=True, omit_defaults=True):
     """One question to the model and what came back.
 
     Attributes:
-        id: any that is unique, for instance a UUIDv7; one that comes twice counts twice in the sums.
+        id: any that is unique, for instance a UUIDv7.
         ts: when it was asked.
         app: what traffic can be divided by.
         model: what traffic can be divided by.

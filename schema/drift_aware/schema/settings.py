@@ -240,7 +240,7 @@ class Settings(BaseSettings):
         false_alarms: how many false alarms in what time, of everything together, as in ``1 per 30d``.
         no_data_minutes: an alert if a segment that had traffic has none for so long; null for no such alert.
         embedding_dim: vectors of another size are dead-lettered; null accepts every size.
-        detectors: detectors of your own to add, and with a leading minus built-in ones to switch off.
+        detectors: your own, second opinions that are to wake people, and with a leading minus what is off.
         prices: what models cost, by their name, for the day's budget and the receipts.
         database_url: of Postgres, as in postgresql://user:password@host/name.
         prometheus_port: where ``worker`` serves metrics and health.

@@ -103,19 +103,19 @@ class Tune(Section):
         directory: where data sets are written; of several machines that carry out actions, a shared one.
         days: of answers before the alert.
         min_score: the least mean rating; thumbs are 5 and 1.
-        least_characters: of a question and of its answer each.
+        least_characters: of a question and its answer together.
         most_characters: of a question and its answer together.
         refusals: whether answers that refuse are trained on.
         system_prompt: put before every example.
         redact: what becomes of personal data in the texts; the patterns are those of the section ``redact``.
         least_examples: with fewer the action fails.
-        most_examples: more are sampled down to so many.
+        most_examples: training and validation together; what comes after them is left out.
         validation_share: of the examples, kept for validation.
         exact_tokens: count them with tiktoken (the extra ``tokens``), not by their length.
         openai: of the executor ``openai``.
         command: of the executor ``command``.
         poll_seconds: between two looks at how far a training is.
-        wait_hours: a training that takes longer fails.
+        wait_hours: a training that takes longer fails the action; approved again, it is waited for anew.
         evaluation: without one nothing is deployed.
     """
 
