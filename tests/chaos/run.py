@@ -75,7 +75,8 @@ class Run:
         if step.quiet:
             self._wait(lambda: publication.at_rest, "all is delivered that may be")
             due = publication.allowed
-        self._wait(seldom(lambda: counted(self._settings) >= due), f"{due} events are counted")
+        enough = seldom(lambda: counted(self._settings) >= due)
+        self._wait(enough, lambda: f"{due} events are counted: {counted(self._settings)} are")
         said = self._marks_said() if step.quiet else {}
         self._do(step, publication)
         if step.quiet:
@@ -158,7 +159,7 @@ class Run:
         end = time.monotonic() + seconds
         self._wait(lambda: time.monotonic() > end, f"{seconds:g} s are over")
 
-    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+    def _wait(self, condition: Callable[[], bool], what: str | Callable[[], str]) -> None:
         self._supervisor.wait(condition, _SECONDS, what)
 
 

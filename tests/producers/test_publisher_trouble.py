@@ -1,5 +1,6 @@
 """Whatever goes wrong, the application goes on and the events lost are counted."""
 
+import ctypes
 import logging
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from drift_aware.producers.drafts import Completion
 from drift_aware.producers.sender import Sender
 from drift_aware.producers.tally import Tally
 from drift_aware.schema import topics
+from drift_aware.schema.envelope import MAX_BYTES
 from drift_aware.schema.events import Interaction
 from drift_aware.streams.mock_cluster import MockCluster
 from rig.brokers import Broker
@@ -336,3 +338,29 @@ def test_a_handler_that_raises_or_publishes_does_no_harm() -> None:
     finally:
         log.removeHandler(handler)
     assert publisher.queued == 0
+
+
+def refuse_first_records(cluster: MockCluster) -> None:
+    """As just after a topic was created; and answers come late, so that more is sent meanwhile."""
+    errors = (ctypes.c_int * 1)(KafkaError.NOT_LEADER_FOR_PARTITION)
+    produce, once, broker, rtt_ms = ctypes.c_int16(0), ctypes.c_size_t(1), ctypes.c_int32(1), 100
+    push = "rd_kafka_mock_push_request_errors_array"
+    cluster._call(push, None, cluster._cluster, produce, once, errors)
+    cluster._call("rd_kafka_mock_broker_set_rtt", ctypes.c_int, cluster._cluster, broker, rtt_ms)
+
+
+def test_an_event_whose_partition_has_no_leader_yet_is_not_passed_over_by_the_next() -> None:
+    cluster = MockCluster({topics.INTERACTIONS.name: 1})
+    try:
+        refuse_first_records(cluster)
+        # Records of their own requests, all of which would be on their way before the first is refused.
+        client = {"batch.num.messages": 1}
+        with Publisher(cluster.bootstrap, client=client, linger_ms=5) as publisher:
+            for number in range(4):
+                publisher.interaction(id=str(number), model_response="x" * MAX_BYTES)
+            assert publisher.flush(30) == 0
+            delivered = publisher.stats.delivered
+        assert arrived(Broker("embedded", cluster.bootstrap)) == ["0", "1", "2", "3"]
+        assert delivered == 4
+    finally:
+        cluster.close()

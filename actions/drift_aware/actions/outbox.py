@@ -16,6 +16,7 @@ from drift_aware.actions import ledger, policies
 from drift_aware.schema.alerts import Action
 from drift_aware.schema.envelope import ROWS
 from drift_aware.schema.policies import Policy
+from drift_aware.schema.producing import EXACT
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import ACTIONS, POLICIES, Topic
 from drift_aware.sql.store import Connection
@@ -35,11 +36,9 @@ class Outbox:
     def __init__(self, settings: Settings) -> None:
         self._producer = Producer(
             settings.kafka.client()
+            | EXACT
             | {
                 "client.id": "drift-aware-act",
-                "enable.idempotence": True,
-                # The partitioner of the Java clients: one key, one partition, whoever publishes.
-                "partitioner": "murmur2_random",
                 "message.timeout.ms": int(SEND_TIMEOUT_SECONDS * 1000),
                 "linger.ms": 0,
                 "log_level": 2,  # what is not delivered is logged below

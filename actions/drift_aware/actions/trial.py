@@ -21,7 +21,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import betaln, xlog1py, xlogy
 
 Floats = NDArray[np.float64]
@@ -290,6 +289,8 @@ def _rate_interval(seen: Sum) -> tuple[float, float]:
     """Every share that the mixture over all shares has not refuted by now."""
     hits, misses = seen.total, seen.events - seen.total
     marginal = betaln(hits + 0.5, misses + 0.5) - betaln(0.5, 0.5) + math.log(_MISS)
+
+    from scipy.optimize import brentq  # it takes half a second, which most verbs do not need
 
     def left(share: float) -> float:
         return float(marginal - xlogy(hits, share) - xlog1py(misses, -share))

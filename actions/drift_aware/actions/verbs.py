@@ -18,6 +18,7 @@ from drift_aware.actions.lanes import lanes
 from drift_aware.actions.outbox import Outbox
 from drift_aware.actions.spending import Spending
 from drift_aware.actions.steps import Step
+from drift_aware.actions.verifying import Verifier
 from drift_aware.schema.alerts import Action, ActionStatus
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
@@ -53,8 +54,6 @@ def act(
     Every action is entered in the ledger and published to drift.actions.v1. While actions.dry_run is on,
     which it is at first, carrying out means saying what would be done.
     """
-    from drift_aware.actions.verifying import Verifier  # scipy takes a second; other verbs do without
-
     settings = start(config)
     executors = installed(settings)
     outbox = Outbox(settings)

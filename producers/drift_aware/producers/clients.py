@@ -7,16 +7,15 @@ from typing import Any, Literal
 from confluent_kafka import KafkaError, Producer
 
 from drift_aware.producers.tally import Reason
+from drift_aware.schema.producing import EXACT
 
 Compression = Literal["zstd", "none"]
 
 _SETTINGS: Mapping[str, Any] = {
+    **EXACT,
     "client.id": "drift-aware",
-    "enable.idempotence": True,
     # Events have waited for each other already.
     "linger.ms": 5,
-    # librdkafka's own default (CRC32) would put a key elsewhere than Java, aiokafka and this package do.
-    "partitioner": "murmur2_random",
     # The default is 1 GiB.
     "queue.buffering.max.kbytes": 65_536,
     # The default is 300 s; a monitor that is five minutes late is of no use.

@@ -1,7 +1,7 @@
 """``baseline``: what current traffic is compared with."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 import structlog
@@ -10,10 +10,8 @@ import typer
 from drift_aware.schema.alerts import Baseline
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
-from drift_aware.streams import catalogue
-
-if TYPE_CHECKING:
-    from drift_aware.streams.baseliner import Offsets
+from drift_aware.streams import baseliner, catalogue
+from drift_aware.streams.baseliner import Offsets
 
 _log = structlog.get_logger(__name__)
 _json = msgspec.json.Encoder().encode
@@ -70,8 +68,6 @@ def pin(
     json: JsonOption = False,
 ) -> None:
     """Fit baselines on a range of the stream and put them in force: open alerts of theirs are closed."""
-    from drift_aware.streams import baseliner
-
     settings = start(config)
     fitted = _fitted(settings, (begin, end), offsets, like, segment, family)
     baseliner.publish(settings, fitted)
@@ -80,8 +76,6 @@ def pin(
 
 def watch(config: ConfigOption = None) -> None:
     """Fit baselines as the policy says, until stopped."""
-    from drift_aware.streams import baseliner
-
     settings = start(config)
     _log.info("watching for segments without a baseline")
     baseliner.watch(settings, stop_on_signals(), _log_fitted)
@@ -103,9 +97,6 @@ def _fitted(
     segment: str | None,
     family: str | None,
 ) -> list[Baseline]:
-    # Its imports take a second, which every other verb does without.
-    from drift_aware.streams import baseliner
-
     if like is not None:
         found = baseliner.reproduced(settings, _named(settings, like))
     else:
@@ -139,7 +130,7 @@ def _milliseconds(text: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def _offsets(texts: list[str]) -> "Offsets":
+def _offsets(texts: list[str]) -> Offsets:
     found: dict[str, dict[str, tuple[int, int]]] = {}
     for text in texts:
         topic, *numbers = text.split(":")

@@ -16,6 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 
 from drift_aware.schema.alerts import Baseline
 from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.producing import EXACT
 from drift_aware.schema.progress import Advance
 from drift_aware.schema.settings import BaselinePolicy, Settings
 from drift_aware.schema.topics import (
@@ -244,14 +245,7 @@ def _commit(consumer: Consumer, collector: Collector) -> None:
 
 
 def _producer(settings: Settings) -> Producer:
-    return Producer(
-        settings.kafka.client()
-        | {
-            "partitioner": "murmur2_random",
-            "enable.idempotence": True,
-            "message.max.bytes": LARGEST_BYTES,
-        }
-    )
+    return Producer(settings.kafka.client() | EXACT | {"message.max.bytes": LARGEST_BYTES})
 
 
 def _within(partitions: Mapping[str, tuple[int, int]], record: Input) -> bool:

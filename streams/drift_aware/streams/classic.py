@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri
 
 from drift_aware.schema.alerts import Severity
 
@@ -109,8 +110,6 @@ def psi_noise(bins: int, n: float, m: float, level: float = 0.99) -> float:
     """
     if not n or not m:
         return math.inf
-    from scipy.special import chdtri  # every verb imports this module, and few get here
-
     return float(chdtri(bins - 1, 1 - level)) * (1 / n + 1 / m) if bins > 1 else 0.0
 
 

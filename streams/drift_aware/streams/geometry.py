@@ -110,7 +110,7 @@ def _cumulants(
     s has mean 0 and variance 1 given its direction, so what exp(theta s) owes to s and s*s is taken off
     before averaging: a tenth of the draws does as well.
     """
-    from scipy.signal import lfilter  # half a second to import, and only fitting needs it
+    from scipy.signal import lfilter  # it takes half a second, which only fitting should wait for
 
     drawn = _DRAWN + _SETTLED
     means = np.zeros((drawn, centred.shape[1]), np.float32)

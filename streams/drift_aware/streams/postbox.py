@@ -9,6 +9,7 @@ import structlog
 from confluent_kafka import KafkaError, Message, Producer
 
 from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.producing import EXACT
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import LARGEST_BYTES, REPLAYS
 from drift_aware.streams import reader
@@ -49,9 +50,9 @@ class KafkaPostbox:
         self._settings = settings
         self._producer = Producer(
             settings.kafka.client()
+            | EXACT
             | {
                 "client.id": "drift-aware-dlq",
-                "enable.idempotence": True,
                 "message.timeout.ms": int(SEND_SECONDS * 1000),
                 "message.max.bytes": LARGEST_BYTES,
                 # The worker's letters may have come compressed: as plain bytes the broker would refuse them.

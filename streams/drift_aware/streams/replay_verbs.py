@@ -11,6 +11,8 @@ import typer
 
 from drift_aware.schema.progress import Advance
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start
+from drift_aware.streams.labels import label
+from drift_aware.streams.replay import Unused, in_order, read, replay
 
 _SHOWN = 10
 _TOLD_EVERY = 2_000
@@ -31,10 +33,6 @@ def replay_files(
     With --json each revision of an alert is a line, with `seq`, the number of the line of the event at whose
     time it was raised. Several files are put in order by the times of their events.
     """
-    # The detectors' imports take a second, which every other verb does without.
-    from drift_aware.streams.labels import label
-    from drift_aware.streams.replay import Unused, in_order, read, replay
-
     settings = start(config)
 
     def complain(number: int, why: str) -> None:

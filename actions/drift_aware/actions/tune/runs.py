@@ -15,6 +15,7 @@ from drift_aware.actions.tune.exam import CANDIDATE, CURRENT
 from drift_aware.schema.envelope import ROWS, encode_rows
 from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.events import Evaluation
+from drift_aware.schema.producing import EXACT
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import EVALUATIONS
 from drift_aware.sql.export import dimensions_of
@@ -42,10 +43,9 @@ class Publish:
         failed: list[KafkaError] = []
         producer = Producer(
             self.settings.kafka.client()
+            | EXACT
             | {
                 "client.id": "drift-aware-act",
-                "enable.idempotence": True,
-                "partitioner": "murmur2_random",
                 "message.timeout.ms": int(_SECONDS * 1000),
                 "log_level": 2,
             }

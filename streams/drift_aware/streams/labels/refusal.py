@@ -32,13 +32,17 @@ _WORTH_A_SCAN = 8
 _MARKS = " >#`_~\"'-\u201c\u201d\u2022"
 _SPEAKERS = ("assistant:", "ai:", "answer:", "response:", "model:", "bot:")
 
-# Asking for a word's beginning once, not in each pattern, takes a seventh of the time.
-_search = re.compile(rf"\b(?:{'|'.join(REFUSALS)})").search
-
 
 def is_refusal(answer: str) -> bool:
     """Whether the answer declines to do what it was asked, wholly or in part."""
-    return _search(head(answer)) is not None
+    return _refusals().search(head(answer)) is not None
+
+
+@cache
+def _refusals() -> re.Pattern[str]:
+    """Made when first needed: it takes a quarter of a second, which most verbs need not wait for."""
+    # Asking for a word's beginning once, not in each pattern, takes a seventh of the time.
+    return re.compile(rf"\b(?:{'|'.join(REFUSALS)})")
 
 
 def refusals(answers: Sequence[str]) -> list[bool]:
@@ -59,7 +63,7 @@ def head(answer: str) -> str:
 
 def plain(heads: Sequence[str]) -> list[bool]:
     """Which heads refuse, by ``re``."""
-    return [_search(each) is not None for each in heads]
+    return [_refusals().search(each) is not None for each in heads]
 
 
 @cache
@@ -92,7 +96,7 @@ class _Hyperscan:
         for row, line in enumerate(heads):
             if not line.isascii():
                 # To Hyperscan a letter outside ASCII is two bytes and no \w.
-                refused[row] = _search(line) is not None
+                refused[row] = _refusals().search(line) is not None
                 line = ""
             lines.append(line)
             end += len(line) + 1
