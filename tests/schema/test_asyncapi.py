@@ -1,20 +1,28 @@
 """The AsyncAPI document is valid, complete, and its examples are what it says."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import msgspec
 import pytest
+from confluent_kafka import Producer
 
+from drift_aware.producers import Publisher
 from drift_aware.schema import asyncapi, envelope
 from drift_aware.schema.events import KINDS, Event
 from drift_aware.schema.json_schemas import WIRE_TYPES, generate
-from drift_aware.schema.topics import SOURCES, TOPICS
+from drift_aware.schema.topics import INTERACTIONS, SOURCES, TOPICS, dead_letters
 from drift_aware.schema.wire_examples import EXAMPLES
+from drift_aware.streams.reader import read_each
+from drift_aware.streams.stage import Input
+from rig.brokers import Broker
+from rig.commands import Command
+from rig.configuration import make_settings
 from rig.rights import needed
+from rig.services import wait_until
 
 # As it is in the file, where tuples are lists.
 DOCUMENT = json.loads(json.dumps(asyncapi.document()))
@@ -116,3 +124,33 @@ def test_every_role_may_what_it_does_by_the_rights_that_the_page_about_kafka_gra
         assert {topic.name for topic in receives} == granted["Read"], role
         assert {topic.name for topic in sends} == granted["Write"], role
         assert {group} == granted["Read, groups"], role
+
+
+def test_the_headers_of_what_the_publisher_sends_are_those_of_the_message(embedded_broker: Broker) -> None:
+    with Publisher(embedded_broker.bootstrap, app="shop") as publisher:
+        publisher.interaction(user_query="Where is my parcel?")
+        assert publisher.flush() == 0
+    settings = make_settings(embedded_broker.bootstrap)
+    [record] = read_each(settings, INTERACTIONS.name)
+    assert_headers("interactions", "columns", record)
+
+
+def test_the_headers_of_a_dead_letter_are_those_of_the_message(
+    embedded_broker: Broker, start_command: Callable[..., Command]
+) -> None:
+    bootstrap = embedded_broker.bootstrap
+    producer = Producer({"bootstrap.servers": bootstrap})
+    producer.produce(INTERACTIONS.name, b"{")
+    assert producer.flush(10) == 0
+    start_command("worker", bootstrap=bootstrap)
+    letters = dead_letters(INTERACTIONS).name
+    [record] = wait_until(lambda: list(read_each(make_settings(bootstrap), letters)), 60)
+    assert_headers("interactions-dlq", "letter", record)
+
+
+def assert_headers(channel: str, message: str, record: Input) -> None:
+    """All the headers are described, and as they should be."""
+    schema = DOCUMENT["channels"][channel]["messages"][message]["headers"]
+    headers = {name: value.decode() for name, value in record.headers}
+    assert headers.keys() <= schema["properties"].keys()
+    jsonschema.Draft7Validator(schema).validate(headers)
