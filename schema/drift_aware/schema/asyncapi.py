@@ -34,8 +34,8 @@ _TABLES = (topics.changelog(topics.PANES_TABLE), topics.changelog(topics.MONITOR
 _FOUND = (topics.BASELINES, topics.READINGS, topics.HISTORY, topics.ALERTS)
 _LETTERS = tuple(topics.dead_letters(topic) for topic in (*_ALL_SOURCES, topics.SUMMARIES))
 
-# Role to its consumer group, what it receives and what it sends.
-ROLES: Mapping[str, tuple[str, tuple[Topic, ...], tuple[Topic, ...]]] = {
+# Role to its consumer group, if it has one, what it receives and what it sends.
+ROLES: Mapping[str, tuple[str | None, tuple[Topic, ...], tuple[Topic, ...]]] = {
     "worker": (
         topics.WORKER_APP,
         (*_ALL_SOURCES, topics.SUMMARIES, topics.BASELINES, *_TABLES),
@@ -55,6 +55,11 @@ ROLES: Mapping[str, tuple[str, tuple[Topic, ...], tuple[Topic, ...]]] = {
         "drift-aware-act",
         (topics.ALERTS, topics.EVALUATIONS),
         (topics.ACTIONS, topics.POLICIES, topics.EVALUATIONS),
+    ),
+    "dlq": (
+        None,
+        (*_LETTERS, topics.REPLAYS, *_ALL_SOURCES),
+        (*_ALL_SOURCES, topics.REPLAYS),
     ),
 }
 _TIMES = "Times are milliseconds since 1970-01-01 UTC; unknown fields are ignored."
@@ -231,7 +236,7 @@ def _operations() -> Iterable[tuple[str, Node]]:
             for topic in which:
                 channel = channel_name(topic)
                 node: Node = {"action": action, "channel": {"$ref": f"#/channels/{channel}"}}
-                if action == "receive":
+                if action == "receive" and group:
                     node["bindings"] = {"kafka": _group(group)}
                 yield f"{role}-{action}-{channel}", node
 
