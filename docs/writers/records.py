@@ -7,7 +7,7 @@ import msgspec
 
 from drift_aware.schema import asyncapi
 from drift_aware.schema.json_schemas import WIRE_TYPES
-from drift_aware.schema.topics import SOURCES, TOPICS, Topic
+from drift_aware.schema.topics import POLICIES, SOURCES, TOPICS, Topic
 from drift_aware.schema.wire_examples import EXAMPLES
 from writers.attributes import introduction, meanings, plain
 from writers.schemas import described, literal, table
@@ -57,7 +57,7 @@ def _holds(topic: Topic) -> str:
 
 
 def _roles(topic: Topic, *, sends: bool) -> str:
-    yours = sends and topic in SOURCES.values()
+    yours = topic in (SOURCES.values() if sends else (POLICIES,))
     roles = [role for role, (_, read, sent) in asyncapi.ROLES.items() if topic in (sent if sends else read)]
     return ", ".join([*(["your application"] if yours else []), *roles])
 

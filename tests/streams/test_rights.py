@@ -96,7 +96,7 @@ def _bury(bootstrap: str) -> None:
     """A dead letter that is good now."""
     producer = Producer({"bootstrap.servers": bootstrap})
     said = {"topic": INTERACTIONS.name, "partition": "0", "offset": "0", "index": "0", "reason": "not_json"}
-    headers = {f"drift.errors.{name}": value.encode() for name, value in said.items()}
+    headers: dict[str, str | bytes | None] = {f"drift.errors.{name}": value for name, value in said.items()}
     letter = encode_rows([interaction(EVENTS)])
     producer.produce(topics.dead_letters(INTERACTIONS).name, letter, headers=headers)
     assert producer.flush(10) == 0
