@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # numpy's threads stand in each other's way on small matrices, and in the way of brokers and databases.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test chaos record check format schemas clean
+.PHONY: demo test chaos record check format schemas metrics clean
 
 demo: $(INSTALLED)
 	@$(BIN)/drift-aware demo $(ARGS)
@@ -41,6 +41,9 @@ format: $(INSTALLED)
 schemas: $(INSTALLED)
 	$(BIN)/python -m drift_aware.schema.json_schemas
 	PYTHONPATH=docs $(BIN)/python -m writers
+
+metrics: $(INSTALLED)
+	$(BIN)/python -m drift_aware.schema.metrics.page > docs/metrics.md
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 found; set PYTHON=/path/to/python"; exit 2; }

@@ -146,24 +146,38 @@ def test_the_image_is_made_of_files_that_exist_and_an_extra_that_exists() -> Non
 
 
 def test_prometheus_scrapes_every_role_that_serves_metrics() -> None:
-    jobs = yaml.safe_load((ROOT / "prometheus.yml").read_text())["scrape_configs"]
-    found = {
-        (name, discovery["port"])
-        for job in jobs
-        for discovery in job.get("dns_sd_configs", ())
-        for name in discovery["names"]
-    } | {
-        (target.split(":")[0], int(target.split(":")[1]))
-        for job in jobs
-        for static in job.get("static_configs", ())
-        for target in static["targets"]
-    }
+    found = set(_scraped(yaml.safe_load((ROOT / "prometheus.yml").read_text())["scrape_configs"]))
     serving = {
         (name, 8080 if name == "serve" else 9108)
         for name, service in ROLES.items()
         if "healthcheck" in service
     }
-    assert found == serving | {("localhost", 9090)}
+    assert found == serving | {("localhost", 9090), ("alertmanager", 9093)}
+    assert {name for name, _ in serving} == {"worker", "persist", "act", "serve"}
+
+
+def _scraped(jobs: list[dict[str, Any]]) -> Iterator[tuple[str, int]]:
+    for job in jobs:
+        for discovery in job.get("dns_sd_configs", ()):
+            yield from ((name, discovery["port"]) for name in discovery["names"])
+        for static in job.get("static_configs", ()):
+            for target in static["targets"]:
+                name, _, port = target.partition(":")
+                yield name, int(port)
+
+
+def test_prometheus_finds_its_rules_and_its_alertmanager_where_they_are_mounted() -> None:
+    configuration = yaml.safe_load((ROOT / "prometheus.yml").read_text())
+    mounts = dict(volume.split(":")[:2] for volume in SERVICES["prometheus"]["volumes"])
+    [rules] = configuration["rule_files"]
+    # Of this folder the same path leads to the same files as of the folder in the container.
+    assert mounts["./prometheus.yml"] == "/etc/prometheus/prometheus.yml"
+    folder = rules.rpartition("/")[0]
+    assert mounts[f"./{folder}"] == f"/etc/prometheus/{folder}"
+    assert list(ROOT.glob(rules))
+    [manager] = configuration["alerting"]["alertmanagers"]
+    assert manager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert "./dashboards/alertmanager:/etc/alertmanager:ro" in SERVICES["alertmanager"]["volumes"]
 
 
 def test_grafana_reads_from_the_prometheus_of_the_network_and_the_mounted_folder() -> None:

@@ -17,13 +17,13 @@ from scipy.spatial.distance import cosine
 from scipy.stats import entropy, ks_2samp
 
 from drift_aware.dashboards.check import DriftCheck, drift_check, drift_metrics
-from drift_aware.dashboards.comparison import Measure
 from drift_aware.dashboards.overview import drift_summary
 from drift_aware.schema.envelope import COLUMNS, encode_columns
 from drift_aware.schema.events import Evaluation, Event, Feedback, Kind
 from drift_aware.schema.topics import SOURCES
 from drift_aware.sql.queries import QUERIES
 from drift_aware.streams import bins
+from drift_aware.streams.comparison import Measure
 from rig.brokers import Broker
 from rig.commands import Command
 from rig.services import wait_until

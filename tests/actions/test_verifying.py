@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from psycopg.types.json import Jsonb
 
-from drift_aware.actions import ledger
+from drift_aware.actions import answers, ledger
 from drift_aware.actions.carrying import Carrier
 from drift_aware.actions.effects import expected_effect
 from drift_aware.actions.errors import ActionFailed
@@ -226,11 +226,38 @@ def test_prometheus_is_told_what_was_trained_and_what_it_cost(desk: Desk, databa
 
     def samples() -> list[str]:
         lines = generate_latest(registry).decode().splitlines()
-        return [line for line in lines if not line.startswith("#")]
+        return [line for line in lines if not line.startswith(("#", "drift_aware_"))]
 
-    assert samples() == ["retrain_events_total 0.0", "reindex_events_total 0.0", "api_cost_usd_total 0.0"]
+    def told(retrained: float, cost: float) -> list[str]:
+        return [
+            f"retrain_events_total {retrained}",
+            "reindex_events_total 0.0",
+            f"api_cost_usd_total {cost}",
+            f"total_cost_usd {cost}",
+        ]
+
+    assert samples() == told(0.0, 0.0)
     desk.carry()
-    assert samples() == ["retrain_events_total 1.0", "reindex_events_total 0.0", "api_cost_usd_total 1.25"]
+    assert samples() == told(1.0, 1.25)
+
+
+def test_prometheus_is_told_what_waits_for_whom_and_since_when(desk: Desk, database_url: str) -> None:
+    registry = CollectorRegistry()
+    registry.register(Spending(lambda: store.connect(database_url, "test")))
+
+    def waiting(name: str) -> float | None:
+        return registry.get_sample_value(name, {"action": "tune", "status": "proposed"})
+
+    assert waiting("drift_aware_actions") == 0
+    assert waiting("drift_aware_actions_oldest_timestamp_seconds") is None
+    told = alert(1, onset=1_772_366_400_000, ts=1_772_366_400_000)
+    ledger.claim(desk.connection, told, Decision("tune", "proposed", "because"), dry_run=False)
+    assert waiting("drift_aware_actions") == 1
+    entered = ledger.find(desk.connection, TUNE).updated_at.timestamp()
+    assert waiting("drift_aware_actions_oldest_timestamp_seconds") == pytest.approx(entered)
+    answers.reject(desk.connection, TUNE, "me", "")
+    assert waiting("drift_aware_actions") == 0
+    assert waiting("drift_aware_actions_oldest_timestamp_seconds") is None
 
 
 def test_while_postgres_is_away_there_are_no_samples_instead_of_noughts(free_tcp_port: int) -> None:

@@ -1,16 +1,23 @@
 """When the worker is alive, when it is ready, and that it says so over HTTP."""
 
 import json
+import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from drift_aware.schema.errors import SettingsError
 from drift_aware.streams.health import Answer, Health, serve
 from drift_aware.streams.worker import LEAVE_SECONDS, WATCH_SECONDS, leave_in_time
 from rig.kafka import free_ports
+from rig.services import wait_until
 
 
 class Worker:
@@ -86,6 +93,40 @@ def test_both_are_answered_over_http_beside_the_metrics() -> None:
     assert get("/health")[0] == 503
     with pytest.raises(SettingsError, match="PROMETHEUS_PORT"):
         serve(port, registry, worker.health())
+
+
+class Waits(Collector):
+    """Has an answer of megabytes, but not before the one who asked has gone."""
+
+    def __init__(self) -> None:
+        self.asked, self.gone = threading.Event(), threading.Event()
+
+    def collect(self) -> Iterator[Metric]:
+        self.asked.set()
+        assert self.gone.wait(10)
+        long = GaugeMetricFamily("long", "Very.", labels=["number"])
+        for number in range(50_000):
+            long.add_metric([f"{number:064}"], number)
+        yield long
+
+    def describe(self) -> list[Metric]:
+        return []
+
+
+def test_one_who_asks_and_goes_away_leaves_no_trace_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    (port,) = free_ports(1)
+    registry, waits = CollectorRegistry(), Waits()
+    registry.register(waits)
+    serve(port, registry, Worker().health())
+    before = set(threading.enumerate())
+    with socket.create_connection(("127.0.0.1", port)) as asking:
+        asking.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert waits.asked.wait(10)
+        # Closed so, it answers whatever still comes with a reset.
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    waits.gone.set()
+    wait_until(lambda: set(threading.enumerate()) <= before, 10, "the end of the answer")
+    assert capfd.readouterr().err == ""
 
 
 def test_a_worker_that_was_told_to_stop_and_hangs_is_ended() -> None:

@@ -1,5 +1,6 @@
 """The worker as a process: exact counts whatever happens to it, and a defined fate for all it reads."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -7,6 +8,7 @@ import time
 import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -237,6 +239,30 @@ def test_the_worker_serves_what_it_counts_and_says_when_it_is_ready(
     lag = f'drift_aware_lag_records{{topic="{INTERACTIONS.name}"}} 0.0'
     wait_until(lambda: lag in page() and "drift_aware_segments 3.0" in page(), SECONDS, page)
     wait_until(lambda: 'drift_aware_state_rows{table="panes"}' in page(), SECONDS, page)
+
+
+def test_a_worker_that_is_killed_leaves_nothing_behind(
+    embedded_broker: Broker,
+    start_command: StartCommand,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    (port,) = free_ports(1)
+    worker = start_command("worker", bootstrap=embedded_broker.bootstrap, prometheus_port=port)
+
+    def ready() -> bool:
+        with contextlib.suppress(OSError):
+            return bool(urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5))
+        return False
+
+    wait_until(ready, SECONDS, worker.shown)
+    worker.send(signal.SIGKILL)
+    worker.wait()
+    assert list(folder.iterdir()) == []
+    assert not list(Path.cwd().glob("drift-aware-*data*"))
 
 
 def test_a_worker_without_an_address_says_what_to_set(start_command: StartCommand) -> None:

@@ -1,23 +1,26 @@
-"""What the ledger tells Prometheus: how often was trained and indexed anew, and what that has cost."""
+"""What the ledger tells Prometheus: how often was trained and indexed anew, what that cost, what waits."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import product
+from typing import Any, get_args
 
 import psycopg
 import structlog
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
+from drift_aware.schema.alerts import ActionKind
 from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.metrics import Ledger
+from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection
 
-# Name without the suffix that counters get, and what it says; in the order of the query's columns.
-_COUNTERS = (
-    ("retrain_events", "Actions that have tuned a model, since the beginning."),
-    ("reindex_events", "Actions that have embedded the documents anew, since the beginning."),
-    ("api_cost_usd", "What actions have cost at providers, US dollars, since the beginning."),
-)
+# Where an action waits: for an answer, for `act`, for its work to end, for a person to look.
+_WAITING = ("proposed", "approved", "running", "unknown")
+# Action, where it stands, how many of them, and when the first of them came there.
+_Queue = list[tuple[str, str, int, float]]
 
 log = structlog.get_logger(__name__)
 
@@ -36,16 +39,32 @@ class Spending(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """The names, without asking Postgres."""
-        return (CounterMetricFamily(name, about) for name, about in _COUNTERS)
+        return _shown((0, 0, 0.0), [])
 
     def collect(self) -> Iterator[Metric]:
-        """The three counters."""
+        """All of them as the ledger stands."""
         try:
             with self._connect() as connection:
-                row = connection.execute(QUERIES["action_sums"]).fetchone()
+                sums = connection.execute(QUERIES["action_sums"]).fetchone()
+                queue = connection.execute(QUERIES["action_queue"]).fetchall()
         except (Unreachable, psycopg.Error) as error:
             log.warning("the ledger cannot be read for metrics", cause=type(error).__name__)
             return
-        assert row is not None
-        for (name, about), value in zip(_COUNTERS, row, strict=True):
-            yield CounterMetricFamily(name, about, value=float(value))
+        assert sums is not None
+        yield from _shown(sums, queue)
+
+
+def _shown(sums: tuple[Any, ...], queue: _Queue) -> Iterator[Metric]:
+    registry = make_registry()
+    ledger = Ledger(registry)
+    retrains, reindexes, cost = sums
+    ledger.retrains.inc(retrains)
+    ledger.reindexes.inc(reindexes)
+    ledger.api_cost.inc(float(cost))
+    ledger.total_cost.set(float(cost))
+    for action, status in product(get_args(ActionKind), _WAITING):
+        ledger.actions.labels(action, status).set(0)
+    for action, status, number, since in queue:
+        ledger.actions.labels(action, status).set(number)
+        ledger.oldest.labels(action, status).set(since)
+    return iter(registry.collect())

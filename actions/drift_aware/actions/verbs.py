@@ -8,7 +8,6 @@ from typing import Annotated
 import msgspec
 import psycopg
 import typer
-from prometheus_client import CollectorRegistry
 
 from drift_aware.actions import answers, ledger, runner
 from drift_aware.actions.executors.notify.keeping import keeping
@@ -21,6 +20,8 @@ from drift_aware.actions.steps import Step
 from drift_aware.actions.verifying import Verifier
 from drift_aware.schema.alerts import Action, ActionStatus
 from drift_aware.schema.errors import SettingsError
+from drift_aware.schema.metrics import ActMetrics
+from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.sql.consumer import ExactlyOnceConsumer
 from drift_aware.sql.errors import DatabaseUnreachable
@@ -58,8 +59,16 @@ def act(
     executors = installed(settings)
     outbox = Outbox(settings)
     work = runner.Runner(settings.actions, outbox)
-    consumer = ExactlyOnceConsumer(settings, runner.NAME, runner.TOPICS, work, skip_lost=skip_lost)
-    registry = CollectorRegistry()
+    registry = make_registry()
+    metrics = ActMetrics(registry)
+    consumer = ExactlyOnceConsumer(
+        settings,
+        runner.NAME,
+        runner.TOPICS,
+        work,
+        skip_lost=skip_lost,
+        retried=lambda cause: metrics.retries.labels(cause).inc(),
+    )
     registry.register(Spending(lambda: record(settings)))
     stop = stop_on_signals()
     try:

@@ -10,11 +10,11 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from drift_aware.dashboards.comparison import Comparison, State, Sums, compare, values
 from drift_aware.dashboards.days import Connection, Days, read_days
 from drift_aware.schema.alerts import Severity
 from drift_aware.schema.segments import ALL
 from drift_aware.schema.settings import Limits
+from drift_aware.streams.comparison import Comparison, State, Sums, compare, values
 
 # A day is compared with so many before it.
 _WEEK = 7

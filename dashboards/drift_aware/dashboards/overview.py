@@ -6,11 +6,11 @@ from datetime import date, datetime, timedelta
 from msgspec import Struct
 
 from drift_aware.dashboards.check import utc_today
-from drift_aware.dashboards.comparison import values
 from drift_aware.dashboards.days import Connection, unpacked
 from drift_aware.schema.alerts import Severity, State
 from drift_aware.schema.segments import ALL
 from drift_aware.sql.queries import QUERIES
+from drift_aware.streams.comparison import values
 from drift_aware.streams.summary import Summary
 
 _WEEK = 7

@@ -244,6 +244,7 @@ class Settings(BaseSettings):
         prices: what models cost, by their name, for the day's budget and the receipts.
         database_url: of Postgres, as in postgresql://user:password@host/name.
         prometheus_port: where ``worker`` serves metrics and health.
+        prometheus_segments: segments that have series of their own among the metrics; ``all`` always has.
         log_level: what is logged at least.
         openai_api_key: for whatever speaks OpenAI's API and has no key of its own.
         learning_engine_url: of the learning engine that ``actions.tune.executor: http`` trains with.
@@ -282,6 +283,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     api: Api = Api()
     prometheus_port: int = Field(9108, ge=0, le=65535)
+    prometheus_segments: int = Field(200, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     openai_api_key: SecretStr | None = None
     learning_engine_url: str | None = None

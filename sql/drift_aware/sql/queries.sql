@@ -1135,3 +1135,10 @@ FROM (
     SELECT action, cost_usd, NOT dry_run AND status IN ('succeeded', 'verified', 'rolled_back') AS done
     FROM action_log
 ) AS entry
+
+-- name: action_queue
+-- How many actions stand where they wait for somebody, and when the one that waits longest last changed.
+SELECT action, status, count(*), extract(epoch FROM min(updated_at))::float8
+FROM action_log
+WHERE status IN ('proposed', 'approved', 'running', 'unknown')
+GROUP BY action, status

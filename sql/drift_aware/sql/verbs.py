@@ -5,8 +5,8 @@ from typing import Annotated
 
 import msgspec
 import typer
-from prometheus_client import CollectorRegistry
 
+from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.sql import migrate, retention, sink, store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
@@ -96,7 +96,7 @@ def persist(
 ) -> None:
     """Write everything that is published to Postgres, each event exactly once; Ctrl-C or SIGTERM stops it."""
     settings = start(config)
-    registry = CollectorRegistry()
+    registry = make_registry()
     metrics = SinkMetrics(registry)
     consumer = ExactlyOnceConsumer(
         settings,

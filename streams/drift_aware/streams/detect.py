@@ -31,6 +31,7 @@ from drift_aware.streams.baseline import wanted
 from drift_aware.streams.budget import Books
 from drift_aware.streams.history import Day, DayRow, Told
 from drift_aware.streams.labels import VERSION
+from drift_aware.streams.observer import Observer
 from drift_aware.streams.panes import END_OF_TIME, Clock, complete_until
 from drift_aware.streams.silence import fallen_silent, speaking_again
 from drift_aware.streams.stage import Changes, Input, Output, Row
@@ -125,18 +126,18 @@ class Detect:
 
     Args:
         settings: panes, windows, limits.
-        observed: told of every set of readings, for metrics.
+        observer: told what is seen, for metrics.
         clock: monotonic seconds.
     """
 
     def __init__(
         self,
         settings: Settings,
-        observed: Callable[[Readings], None] = lambda _: None,
+        observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._observed = observed
+        self._observer = observer or Observer()
         self._now = clock
         self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
         self._partitions: dict[int, _Partition] = {}
@@ -179,6 +180,7 @@ class Detect:
     def forget(self) -> None:
         """Drop everything in memory."""
         self._partitions.clear()
+        self._observer.dropped()
 
     def note(self, topic: str, partition: int) -> bytes:
         """The watermarks of all sources."""
@@ -204,6 +206,16 @@ class Detect:
             case Fitted():
                 self._compare_with(state, record.partition, message.baseline)
         return []
+
+    def windows(self, name: str) -> tuple[Families, Families]:
+        """Family to the sums of a segment's window, and to those of its baseline, where both are there."""
+        now, then = Families(), Families()
+        for state in self._partitions.values():
+            if name in state.segments:
+                for family, watch in state.segments[name].watches.items():
+                    if (windows := watch.windows()) is not None:
+                        now[family], then[family] = windows
+        return now, then
 
     def listen(self, now_ms: int) -> None:
         """Take note of segments from which nothing comes any more.
@@ -368,7 +380,7 @@ class Detect:
         known = segment.silent is not None and segment.silent.status == "firing"
         if not known and until - segment.closed_until >= minutes * 60_000:
             segment.silent = fallen_silent(name, segment.closed_until, minutes * 60_000)
-            state.outputs.append(_alert_output(segment.silent))
+            self._tell(state, segment.silent)
             state.dirty[name] = None
 
     def _grant(self, state: _Partition, name: str, segment: _Segment, units: Families) -> None:
@@ -397,7 +409,7 @@ class Detect:
         for reading, alert in watch.observe(*stretch, texts, background):
             readings.append(reading)
             if alert is not None:
-                state.outputs.append(_alert_output(alert))
+                self._tell(state, alert)
         for day in sorted(watch.days.changed):
             over = watch.days.row(day)
             state.rows[_key(partition, name, "day", day, family)] = None if over is None else _pack(over)
@@ -455,8 +467,13 @@ class Detect:
         segment.waiting[family].clear()
         self._write_waiting(state, partition, name, family)
 
+    def _tell(self, state: _Partition, alert: Alert) -> None:
+        if alert.revision == 1:
+            self._observer.opened(alert)
+        state.outputs.append(_alert_output(alert))
+
     def _report(self, state: _Partition, readings: Readings) -> None:
-        self._observed(readings)
+        self._observer.closed(readings)
         state.outputs.append(Output(READINGS.name, readings.segment.encode(), _json(readings)))
 
 

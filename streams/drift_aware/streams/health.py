@@ -7,6 +7,7 @@ answers 200 when the worker has its partitions, has recovered them, and no rebal
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any, NamedTuple, Protocol
@@ -107,7 +108,11 @@ def serve(port: int, registry: CollectorRegistry, health: Health) -> None:
 
     class Handler(MetricsHandler.factory(registry)):  # type: ignore[misc]
         def do_GET(self) -> None:  # noqa: N802
-            path = self.path.partition("?")[0]
+            # Who goes away before the answer is no error of ours, and no trace in our log.
+            with suppress(ConnectionError):
+                self._answer(self.path.partition("?")[0])
+
+        def _answer(self, path: str) -> None:
             if path in answers:
                 self._say(answers[path]())
             elif path in ("/", "/metrics"):

@@ -10,6 +10,7 @@ from drift_aware.streams.alerting import Context, Track, closed, follow
 from drift_aware.streams.baseline import Growing, GrowingState, reference_of, sums_of, wanted
 from drift_aware.streams.days import Days, Today
 from drift_aware.streams.detectors import Pane, detectors_for, on_budget
+from drift_aware.streams.detectors.windows import completed
 from drift_aware.streams.summary import Packed, Summary, merge, unpack
 
 # A window slides in steps of a sixth of its length, so that it is kept in seven sums.
@@ -63,7 +64,7 @@ class Watch:
         self._growing = Growing() if baseline is None else None
         self._wanted = wanted(family, settings.baseline)
         self._window_ms = settings.window_seconds * 1000
-        reference = reference_of(baseline) if baseline is not None else None
+        reference = self._reference = reference_of(baseline) if baseline is not None else None
         self._detectors = {
             f"{detector.subject.metric}|{detector.name}": detector
             for detector in detectors_for(family, settings, reference, None if self.learned else self._sums)
@@ -82,6 +83,13 @@ class Watch:
     def monitors(self) -> int:
         """How many of its detectors share the false-alarm budget."""
         return sum(on_budget(detector) for detector in self._detectors.values())
+
+    def windows(self) -> tuple[Summary, Summary] | None:
+        """The sums of the window and those of the baseline; None while the baseline grows."""
+        if self._sums is None:
+            return None
+        then = self._sums if self._reference is None else completed(self._sums, self._reference)
+        return merge([step for _, step in self._steps]), then
 
     @property
     def texts(self) -> dict[str, str]:

@@ -5,7 +5,6 @@ that is specific to drift is in the stages, which know neither Faust nor Kafka.
 """
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable
 from threading import Thread
@@ -16,6 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from drift_aware.schema.events import Kind
+from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.progress import Advance
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import (
@@ -59,19 +59,17 @@ def run(settings: Settings) -> None:
     require(settings)
     # It warns of a full buffer whenever a hundred rows are written at once, as here after every catch-up.
     logging.getLogger("faust.transport.producer").setLevel(logging.ERROR)
-    registry = CollectorRegistry()
-    # Faust makes itself a folder even when its tables are in memory.
-    with tempfile.TemporaryDirectory(prefix="drift-aware-worker-") as folder:
-        summarise = Summarise(settings, label)
-        app, positions = build(settings, summarise, registry, folder)
-        serve(settings.prometheus_port, registry, Health(positions))
-        Follower(settings, summarise.compare_with).start()
-        Thread(target=_show_recovery, args=(positions,), name="recovery", daemon=True).start()
-        worker = faust.Worker(
-            app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
-        )
-        Thread(target=leave_in_time, args=(lambda: worker.should_stop,), name="leave", daemon=True).start()
-        worker.execute_from_commandline()
+    registry = make_registry()
+    summarise = Summarise(settings, label)
+    app, positions = build(settings, summarise, registry)
+    serve(settings.prometheus_port, registry, Health(positions))
+    Follower(settings, summarise.compare_with).start()
+    Thread(target=_show_recovery, args=(positions,), name="recovery", daemon=True).start()
+    worker = faust.Worker(
+        app, override_logging=False, redirect_stdouts=False, quiet=True, loglevel=settings.log_level
+    )
+    Thread(target=leave_in_time, args=(lambda: worker.should_stop,), name="leave", daemon=True).start()
+    worker.execute_from_commandline()
 
 
 def leave_in_time(
@@ -101,21 +99,25 @@ def _show_recovery(positions: Positions) -> None:
             job.reach(total - left, total or None)
 
 
-def build(
-    settings: Settings, summarise: Summarise, registry: CollectorRegistry, folder: str
-) -> tuple[Any, Positions]:
+class _OnNoDisk(faust.App):
+    """Without the folder that Faust makes for tables in memory too, and that a kill leaves behind."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
+def build(settings: Settings, summarise: Summarise, registry: CollectorRegistry) -> tuple[Any, Positions]:
     """The Faust app, and where it stands.
 
     Args:
         settings: everything.
         summarise: the first stage.
         registry: where its metrics go.
-        folder: for Faust; stays empty.
     """
-    app = _app(settings, folder)
-    metrics = WorkerMetrics(registry)
+    app = _app(settings)
+    metrics = WorkerMetrics(registry, settings)
     positions = Positions(app)
-    detect = Detect(settings, metrics.observe)
+    detect = Detect(settings, metrics)
     sources = [topic.name for topic in SOURCES.values()]
     first = positions.add(summarise, _table(app, PANES_TABLE, settings), sources, metrics.failed)
     second = positions.add(detect, _table(app, MONITORS_TABLE, settings), [SUMMARIES.name], metrics.failed)
@@ -140,13 +142,12 @@ def build(
         detect.listen(round(time.time() * 1000))
         second.flush()
 
-    _keep_time(app, positions, metrics, write, summarise)
+    _keep_time(app, positions, write)
+    _show(app, metrics, positions, summarise, detect)
     return app, positions
 
 
-def _keep_time(
-    app: Any, positions: Positions, metrics: WorkerMetrics, write: Callable[[], None], summarise: Summarise
-) -> None:
+def _keep_time(app: Any, positions: Positions, write: Callable[[], None]) -> None:
     """What happens every so often; timers run only once the worker has started."""
     pace = Pace()
 
@@ -160,7 +161,17 @@ def _keep_time(
     @app.timer(WATCH_SECONDS)
     async def watch() -> None:
         await positions.watch()
+
+
+def _show(
+    app: Any, metrics: WorkerMetrics, positions: Positions, summarise: Summarise, detect: Detect
+) -> None:
+    """Metrics that are asked for every so often."""
+
+    @app.timer(WATCH_SECONDS)
+    async def show() -> None:
         metrics.show(positions, summarise)
+        metrics.series.compare(detect.windows)
 
     @app.timer(SIZE_SECONDS)
     async def size() -> None:
@@ -246,9 +257,9 @@ def _send_watermarks(cursor: Cursor, summarise: Summarise, heard: Silence) -> No
         cursor.send(summarise.watermarks(partition, idle))
 
 
-def _app(settings: Settings, folder: str) -> Any:
+def _app(settings: Settings) -> Any:
     kafka = settings.kafka
-    return faust.App(
+    return _OnNoDisk(
         WORKER_APP,
         broker=[f"kafka://{server}" for server in str(kafka.bootstrap_servers).split(",")],
         broker_credentials=credentials(kafka),
@@ -269,7 +280,6 @@ def _app(settings: Settings, folder: str) -> Any:
         topic_allow_declare=False,  # topics are created by `drift-aware topics create` alone
         store="memory://",
         web_enabled=False,
-        datadir=folder,
     )
 
 

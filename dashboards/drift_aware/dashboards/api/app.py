@@ -15,9 +15,11 @@ from drift_aware.dashboards.api import document, problems
 from drift_aware.dashboards.api.access import Access
 from drift_aware.dashboards.api.bodies import Bodies
 from drift_aware.dashboards.api.database import Database
-from drift_aware.dashboards.api.journal import ApiMetrics, Journal
+from drift_aware.dashboards.api.journal import Journal
 from drift_aware.dashboards.api.pace import Pace
 from drift_aware.dashboards.api.routes import actions, alerts, drift, events, service
+from drift_aware.schema.metrics import ApiMetrics
+from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.settings import Settings
 
 # A page for people is one more router here, and brings its own Content-Security-Policy.
@@ -41,7 +43,7 @@ def create(settings: Settings, clock: Callable[[], float] = time.monotonic) -> F
     Raises:
         SettingsError: no database, or a token without a value.
     """
-    registry = CollectorRegistry()
+    registry = make_registry()
     database = Database(settings)
     registry.register(Spending(database.reading))
     app = FastAPI(

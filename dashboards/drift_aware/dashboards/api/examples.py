@@ -21,9 +21,9 @@ from drift_aware.dashboards.api.answers import (
     Segments,
 )
 from drift_aware.dashboards.check import DayMetrics, DriftCheck, Span
-from drift_aware.dashboards.comparison import Measure
 from drift_aware.dashboards.overview import DriftSummary, SegmentSummary
 from drift_aware.schema.alerts import Action, ActionStatus, Alert, Contribution, Window
+from drift_aware.streams.comparison import Measure
 
 _NOON = 1_772_366_400_000
 _SEGMENT = "app=shop,model=gpt-4o"

@@ -4,11 +4,11 @@ import time
 from uuid import uuid4
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from drift_aware.dashboards.api.problems import problem
+from drift_aware.schema.metrics import ApiMetrics
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SHOWN_CHARACTERS = 200
@@ -23,24 +23,6 @@ HEADERS = {
 }
 
 _log = structlog.get_logger(__name__)
-
-
-class ApiMetrics:
-    """The API's metrics on a registry of the caller's choice."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        # The route is the template, so that ids and names of segments make no series.
-        self.requests = Counter(
-            "drift_aware_api_requests", "Requests answered.", ["method", "route", "status"], registry=registry
-        )
-        # Near the statement timeout, the database is too slow for what is asked.
-        self.seconds = Histogram(
-            "drift_aware_api_request_seconds",
-            "Time from a request's headers to the start of its answer.",
-            ["method", "route"],
-            registry=registry,
-            buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-        )
 
 
 class Journal:

@@ -133,10 +133,10 @@ def of_embeddings(
             ("reindex", "notify"),
             paging=paging,
         )
-        yield OverDays(subject, compare, limit, limits.min_samples, lambda base: _completed(base, reference))
+        yield OverDays(subject, compare, limit, limits.min_samples, lambda base: completed(base, reference))
 
 
-def _completed(baseline: Summary, reference: Reference) -> Summary:
+def completed(baseline: Summary, reference: Reference) -> Summary:
     """The sums of a baseline with what its reference counted."""
     counted = {"distance": reference.distance_counts, "cluster": reference.cluster_counts}
     return Summary(

@@ -112,9 +112,9 @@ def compare(now: Sums, then: Sums, limits: Limits) -> Comparison:
     lost = _lost(now, then) if accuracy is not None else None
     drifts = [each for each in compared if each.kind != "accuracy"]
     combined = classic.combined_score(
-        _largest(_beyond(each.kl, each.kl_chance) for each in drifts),
+        _largest(beyond(each.kl, each.kl_chance) for each in drifts),
         limits.kl,
-        _largest(_beyond(each.psi, each.psi_chance) for each in drifts),
+        _largest(beyond(each.psi, each.psi_chance) for each in drifts),
         limits.psi,
         lost,
         limits.accuracy_min,
@@ -202,7 +202,7 @@ def _of_embeddings(family: str, now: Summary, then: Summary, limits: Limits) -> 
     measure.cosine_chance = _finite(classic.cosine_noise(before, n, m))
     if _scorers(now) & _scorers(then):
         _add_distances(measure, (_distances(now), _distances(then)), (_units(now), _units(then)), True)
-    moved = _beyond(measure.cosine, measure.cosine_chance) or 0.0
+    moved = beyond(measure.cosine, measure.cosine_chance) or 0.0
     measure.score = max(moved / limits.embedding_cosine, _of_distances(measure, limits))
     return measure
 
@@ -221,7 +221,7 @@ def _add_distances(
 
 def _of_distances(measure: Measure, limits: Limits) -> float:
     """The larger of both divergences beyond chance, in limits."""
-    kl, psi = _beyond(measure.kl, measure.kl_chance), _beyond(measure.psi, measure.psi_chance)
+    kl, psi = beyond(measure.kl, measure.kl_chance), beyond(measure.psi, measure.psi_chance)
     return max((kl or 0.0) / limits.kl, (psi or 0.0) / limits.psi)
 
 
@@ -263,7 +263,8 @@ def _fall(metric: Metric, now: Summary, then: Summary) -> float:
     return fall if fall > _STANDARD_ERRORS * error else 0.0
 
 
-def _beyond(value: float | None, chance: float | None) -> float | None:
+def beyond(value: float | None, chance: float | None) -> float | None:
+    """What of a value chance does not explain; nothing if all may be chance, None if there is no value."""
     if value is None:
         return None
     return 0.0 if chance is None else max(0.0, value - chance)

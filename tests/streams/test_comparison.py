@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drift_aware.dashboards.comparison import Comparison, Measure, compare, values
 from drift_aware.schema.events import Evaluation, Event, Feedback
 from drift_aware.schema.settings import Limits
 from drift_aware.streams.classic import combined_score
+from drift_aware.streams.comparison import Comparison, Measure, compare, values
 from drift_aware.streams.counting import summarise_events
 from drift_aware.streams.summary import AGAIN, SCORED, Summary, merge
 from rig_events import interaction
