@@ -6,10 +6,13 @@ from typing import Any
 import msgspec
 import numpy as np
 from confluent_kafka import Producer
+from numpy.typing import NDArray
 
-from drift_aware.schema.alerts import Alert, DaySums, Reading, Readings, Window
+from drift_aware.schema.alerts import Alert, Baseline, DaySums, Reading, Readings, Window
 from drift_aware.schema.envelope import ROWS
 from drift_aware.schema.events import Embedding, Evaluation, Feedback, Interaction
+from drift_aware.streams.reference import fit
+from drift_aware.streams.vectors import rows_on_grid
 
 # 2026-03-01T12:00:00Z
 NOON = 1_772_366_400_000
@@ -103,6 +106,28 @@ def readings(start: int = NOON, **fields: Any) -> Readings:
 def day_sums(**fields: Any) -> DaySums:
     values: dict[str, Any] = {"segment": "all", "family": "interaction", "day": NOON - NOON % 86_400_000}
     return DaySums(**(values | {"until": NOON, "events": 7, "sums": b"sums"} | fields))
+
+
+def baseline(vectors: NDArray[np.float64] | None = None, **fields: Any) -> Baseline:
+    """A baseline fitted on vectors, each an event of its own; without, of events that have none."""
+    values: dict[str, Any] = {
+        "id": "b1",
+        "segment": "all",
+        "family": "interaction",
+        "policy": "first",
+        "created": NOON,
+        "events": 0 if vectors is None else len(vectors),
+        "since": NOON - 3_600_000,
+        "until": NOON - 60_000,
+        "offsets": {},
+        "labeller": "1",
+        "seed": 0,
+        "summary": b"",
+    }
+    if vectors is not None:
+        rows, usable = rows_on_grid(vectors.copy())
+        values["reference"] = msgspec.msgpack.encode(fit(rows, usable).packed)
+    return Baseline(**(values | fields))
 
 
 def publish(bootstrap: str, topic: str, values: Iterable[tuple[str, bytes]], form: str = ROWS) -> None:

@@ -52,8 +52,9 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", current)
 @pytest.fixture
 def served(database_url: str, filled: None) -> Iterator[None]:
     """``current`` answers from a database with something of everything."""
-    with client(make_app(database_url)) as api:
-        current.app = api.app
+    app = make_app(database_url)
+    with client(app):
+        current.app = app
         yield
 
 

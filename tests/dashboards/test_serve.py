@@ -8,8 +8,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -18,32 +16,9 @@ from rig.api import ACTS, READS, TOKENS
 from rig.commands import Command
 from rig.configuration import environment
 from rig.services import wait_until
+from rig.serving import address, logged, status
 
 Start = Callable[..., Command]
-
-
-def logged(process: Command, event: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in process.stderr.splitlines()]
-    return [line for line in lines if line["event"] == event]
-
-
-def address(process: Command) -> str:
-    """Where it answers, once it does."""
-    [serving] = wait_until(lambda: logged(process, "serving"), 60, process.shown)
-    url = f"http://127.0.0.1:{serving['port']}"
-    wait_until(lambda: status(f"{url}/health") is not None, 60, process.shown)
-    return url
-
-
-def status(url: str, headers: dict[str, str] | None = None) -> int | None:
-    """What it answers with; None if nobody answers."""
-    try:
-        with urlopen(Request(url, headers=headers or {}), timeout=30) as answer:
-            return int(answer.status)
-    except HTTPError as error:
-        return error.code
-    except OSError:
-        return None
 
 
 def serve(start_command: Start, database_url: str | None, *arguments: str, **values: Any) -> Command:

@@ -12,10 +12,10 @@ from pgvector.psycopg import register_vector
 from prometheus_client import CollectorRegistry
 
 from drift_aware.dashboards.api.app import create
-from drift_aware.schema.alerts import Alert, DaySums
+from drift_aware.schema.alerts import Alert, Baseline, DaySums, Readings
 from drift_aware.schema.envelope import ROWS, encode_rows
 from drift_aware.schema.events import Event, Kind
-from drift_aware.schema.topics import ALERTS, HISTORY, SOURCES
+from drift_aware.schema.topics import ALERTS, BASELINES, HISTORY, READINGS, SOURCES
 from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.sink import Sink
 from drift_aware.sql.store import Connection
@@ -34,19 +34,33 @@ ACTS = {"Authorization": f"Bearer {ACTOR}"}
 
 
 def make_app(
-    database_url: str, *, clock: Any = None, limits: Any = None, actions: Any = None, **api: Any
+    database_url: str,
+    *,
+    clock: Any = None,
+    limits: Any = None,
+    actions: Any = None,
+    no_data_minutes: int | None = None,
+    **api: Any,
 ) -> FastAPI:
     """The application with TOKENS, unless others are given; a test's requests are not slowed down."""
     values = {"tokens": TOKENS, "rate_limit_per_minute": 100_000, "statement_timeout_seconds": 10} | api
     settings = make_settings(
-        database_url=database_url, api=values, limits=limits or {}, actions=actions or {}
+        database_url=database_url,
+        api=values,
+        limits=limits or {},
+        actions=actions or {},
+        no_data_minutes=no_data_minutes,
     )
     return create(settings, clock) if clock else create(settings)
 
 
 @contextmanager
 def client(app: FastAPI, headers: dict[str, str] | None = None) -> Iterator[TestClient]:
-    """A client of a running application, with READS unless told otherwise."""
+    """A client of a running application, with READS unless told otherwise.
+
+    It waits for the end of an answer, so the stream that has none is ended.
+    """
+    app.state.changes.close()
     with TestClient(
         app, "http://127.0.0.1", raise_server_exceptions=False, headers=READS if headers is None else headers
     ) as found:
@@ -76,6 +90,14 @@ class Persisted:
     def alerts(self, some: Iterable[Alert]) -> None:
         for one in some:
             self._write(Record(ALERTS.name, 0, self._following(), msgspec.json.encode(one), ROWS))
+
+    def readings(self, some: Iterable[Readings]) -> None:
+        for one in some:
+            self._write(Record(READINGS.name, 0, self._following(), msgspec.json.encode(one), ROWS))
+
+    def baselines(self, some: Iterable[Baseline]) -> None:
+        for one in some:
+            self._write(Record(BASELINES.name, 0, self._following(), msgspec.json.encode(one), ROWS))
 
     def day(self, family: str, ago: int, sums: Summary, segment: str = "all") -> None:
         """What a family had on a day, so many days before the present one."""

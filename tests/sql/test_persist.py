@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -14,7 +15,7 @@ from drift_aware.schema.envelope import COLUMNS, encode_columns, encode_rows
 from rig.brokers import Broker
 from rig.commands import Command
 from rig.services import wait_until
-from rig_events import alert, embedding, interaction, publish, publish_alerts
+from rig_events import alert, baseline, embedding, interaction, publish, publish_alerts
 
 Start = Callable[..., Command]
 INTERACTIONS = 8_000
@@ -86,6 +87,29 @@ def test_sigterm_ends_it_with_exit_code_0(broker: Broker, database_url: str, sta
     wait_until(lambda: count(database_url, "drift_events") == 1, 60, process.shown)
     process.send(signal.SIGTERM)
     assert process.wait(20) == 0
+
+
+def test_an_installation_of_the_release_before_reads_the_baselines_from_their_beginning(
+    broker: Broker, database_url: str, start_command: Start
+) -> None:
+    start = partial(start_command, "persist", bootstrap=broker.bootstrap, database_url=database_url)
+    publish(broker.bootstrap, "drift.interactions.v1", one_by_one(range(10)))
+    before = start()
+    wait_until(lambda: count(database_url, "interaction_log") == 10, 60, before.shown)
+    assert before.stop() == 0
+    # What that release, which did not read them, leaves behind.
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DELETE FROM kafka_offset WHERE topic = 'drift.baselines.v1'")
+    found = [baseline(segment=f"app={n}") for n in range(20)]
+    publish(
+        broker.bootstrap,
+        "drift.baselines.v1",
+        [(f"{each.segment}|{each.family}", msgspec.json.encode(each)) for each in found],
+    )
+    after = start()
+    wait_until(lambda: count(database_url, "baseline") == 20, 60, after.shown)
+    assert after.stop() == 0
+    assert count(database_url, "interaction_log") == 10
 
 
 def test_two_processes_share_the_partitions(

@@ -26,7 +26,7 @@ from drift_aware.sql.sink import Sink
 from drift_aware.sql.store import Connection
 from drift_aware.sql.work import Record
 from rig.postgres import fresh_database
-from rig_events import NOON, alert, day_sums, embedding, evaluation, feedback, interaction, readings
+from rig_events import NOON, alert, baseline, day_sums, embedding, evaluation, feedback, interaction, readings
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 KEEP = Retention(automatic=False)
@@ -77,6 +77,7 @@ def desk(connection: Connection) -> Iterator[Desk]:
 
 INTERACTIONS, EMBEDDINGS = "drift.interactions.v1", "drift.embeddings.v1"
 ALERTS, READINGS, HISTORY = "drift.alerts.v1", "drift.readings.v1", "drift.history.v1"
+BASELINES = "drift.baselines.v1"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +273,25 @@ def test_a_day_that_is_none_is_skipped_and_counted(desk: Desk) -> None:
     assert desk.counted("skipped", topic=HISTORY, reason="bad_timestamp") == 1
 
 
+def test_of_a_baseline_the_one_published_last_is_kept_without_words(desk: Desk) -> None:
+    first, second = baseline(summary=b"words"), baseline(id="b2", created=NOON - 9, reference=b"clusters")
+    desk.put(BASELINES, *(msgspec.json.encode(each) for each in (first, baseline(family="feedback"))))
+    desk.put(BASELINES, msgspec.json.encode(first), msgspec.json.encode(second))
+    rows = {row["family"]: row for row in desk.rows("baseline")}
+    assert set(rows) == {"interaction", "feedback"}
+    assert rows["interaction"] == {
+        "segment": "all",
+        "family": "interaction",
+        "id": "b2",
+        "policy": "first",
+        "since": datetime.fromtimestamp(NOON / 1000 - 3600, UTC),
+        "until": datetime.fromtimestamp(NOON / 1000 - 60, UTC),
+        "events": 0,
+        "reference": b"clusters",
+        "created_at": datetime.fromtimestamp(NOON / 1000 - 0.009, UTC),
+    }
+
+
 def test_nothing_is_counted_before_it_is_committed(desk: Desk) -> None:
     with desk.connection.transaction(force_rollback=True):
         desk.sink.handle(desk.connection, [Record(INTERACTIONS, 0, 0, encode_rows([interaction(1)]), ROWS)])
@@ -297,6 +317,7 @@ ANYTHING = st.binary(max_size=200) | st.builds(
             msgspec.json.encode(alert(1)),
             msgspec.json.encode(readings()),
             msgspec.json.encode(day_sums()),
+            msgspec.json.encode(baseline()),
         ]
     ),
     st.integers(0, 300),
@@ -305,7 +326,7 @@ ANYTHING = st.binary(max_size=200) | st.builds(
 
 
 @given(
-    st.sampled_from([*(topic.name for topic in SOURCES.values()), ALERTS, READINGS, HISTORY]),
+    st.sampled_from([*(topic.name for topic in SOURCES.values()), ALERTS, READINGS, HISTORY, BASELINES]),
     ANYTHING,
     st.sampled_from([ROWS, COLUMNS, "text/plain"]),
 )

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from drift_aware.schema.alerts import Alert, DaySums, Readings
+from drift_aware.schema.alerts import Alert, Baseline, DaySums, Readings
 from drift_aware.schema.envelope import decode
 from drift_aware.schema.errors import BadEvent
 from drift_aware.schema.events import Embedding, Kind
-from drift_aware.schema.topics import ALERTS, HISTORY, READINGS, SOURCES
+from drift_aware.schema.topics import ALERTS, BASELINES, HISTORY, READINGS, SOURCES
 from drift_aware.sql import rows
 from drift_aware.sql.cells import Tally
 from drift_aware.sql.partitions import Days
@@ -22,6 +22,7 @@ _KINDS: dict[str, Kind] = {topic.name: kind for kind, topic in SOURCES.items()}
 _alerts = msgspec.json.Decoder(Alert)
 _readings = msgspec.json.Decoder(Readings)
 _day_sums = msgspec.json.Decoder(DaySums)
+_baselines = msgspec.json.Decoder(Baseline)
 T = TypeVar("T")
 
 
@@ -57,7 +58,7 @@ def sort(records: Iterable[Record], days: Days) -> Batch:
     """Read the records; what cannot be read is counted in ``skipped``.
 
     Args:
-        records: of the source topics, readings, sums of days and alerts.
+        records: of the source topics, readings, sums of days, baselines and alerts.
         days: those that have partitions.
     """
     batch = Batch()
@@ -69,6 +70,8 @@ def sort(records: Iterable[Record], days: Days) -> Batch:
                 _sort_readings(record, batch)
             elif record.topic == HISTORY.name:
                 _sort_day(record, batch)
+            elif record.topic == BASELINES.name:
+                _sort_baseline(record, batch)
             else:
                 _sort_events(_KINDS[record.topic], record, batch, days)
         except BadEvent as error:
@@ -109,6 +112,10 @@ def _sort_readings(record: Record, batch: Batch) -> None:
 
 def _sort_day(record: Record, batch: Batch) -> None:
     batch.add("day_sums", [rows.day_row(_decoded(_day_sums, record), batch.tally)])
+
+
+def _sort_baseline(record: Record, batch: Batch) -> None:
+    batch.add("baseline", [rows.baseline_row(_decoded(_baselines, record), batch.tally)])
 
 
 def read_alert(record: Record) -> Alert:

@@ -90,7 +90,7 @@ INSERT INTO drift_metrics (
     %(segment)s, %(metric)s, %(detector)s, %(channel)s, %(pane_start)s, %(pane_end)s, %(state)s, %(events)s,
     %(current)s, %(baseline_value)s, %(score)s, %(threshold)s, %(evidence)s, %(fired)s, %(message)s
 )
-ON CONFLICT (segment, metric, detector, channel, pane_start) DO UPDATE SET
+ON CONFLICT (segment, pane_start, metric, detector, channel) DO UPDATE SET
     pane_end = excluded.pane_end, state = excluded.state, events = excluded.events,
     current = excluded.current, baseline_value = excluded.baseline_value, score = excluded.score,
     threshold = excluded.threshold, evidence = excluded.evidence, fired = excluded.fired,
@@ -110,6 +110,16 @@ VALUES (%(segment)s, %(family)s, %(day)s, %(until)s, %(events)s, %(sums)s)
 ON CONFLICT (segment, family, day) DO UPDATE SET
     until = excluded.until, events = excluded.events, sums = excluded.sums
 WHERE day_sums.until < excluded.until
+
+-- name: upsert_baseline
+-- What is in force from now on: records of a segment and family come in the order in which they were published.
+INSERT INTO baseline (segment, family, id, policy, since, until, events, reference, created_at)
+VALUES (
+    %(segment)s, %(family)s, %(id)s, %(policy)s, %(since)s, %(until)s, %(events)s, %(reference)s, %(created_at)s
+)
+ON CONFLICT (segment, family) DO UPDATE SET
+    id = excluded.id, policy = excluded.policy, since = excluded.since, until = excluded.until,
+    events = excluded.events, reference = excluded.reference, created_at = excluded.created_at
 
 -- name: days_of_segment
 -- The sums of some days of one segment; by the primary key, so that it reads no other segment's rows.
@@ -1135,6 +1145,240 @@ FROM (
     SELECT action, cost_usd, NOT dry_run AND status IN ('succeeded', 'verified', 'rolled_back') AS done
     FROM action_log
 ) AS entry
+
+-- name: live_pace
+-- How many events there were in the last minutes of a segment, and over how many milliseconds.
+SELECT
+    sum(held.count)::bigint,
+    (extract(epoch FROM max(pane_end) - min(pane_start)) * 1000)::bigint
+FROM pane_totals
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(each.value::bigint), 0) AS count FROM jsonb_each_text(totals) AS each
+) AS held
+WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until)s
+
+-- name: live_segments
+-- The latest pane of every segment that had one in some time, and what was seen of it; of the others, up to when
+-- events are known. Each step of the recursions is one look at an index, whatever the number of panes.
+WITH RECURSIVE step AS (
+    (
+        SELECT segment, pane_start, pane_end FROM pane_totals
+        WHERE pane_start >= %(since)s AND pane_start < %(until)s
+        ORDER BY segment DESC, pane_start DESC
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT next.segment, next.pane_start, next.pane_end
+    FROM step
+    CROSS JOIN LATERAL (
+        SELECT segment, pane_start, pane_end FROM pane_totals
+        WHERE segment < step.segment AND pane_start >= %(since)s AND pane_start < %(until)s
+        ORDER BY segment DESC, pane_start DESC
+        LIMIT 1
+    ) AS next
+), recent AS (
+    SELECT * FROM step LIMIT %(limit)s
+), known AS (
+    (SELECT segment FROM day_sums ORDER BY segment LIMIT 1)
+    UNION ALL
+    SELECT next.segment
+    FROM known
+    CROSS JOIN LATERAL (
+        SELECT segment FROM day_sums WHERE segment > known.segment ORDER BY segment LIMIT 1
+    ) AS next
+), quiet AS (
+    SELECT segment FROM (SELECT segment FROM known LIMIT %(limit)s) AS counted
+    WHERE NOT EXISTS (SELECT FROM recent WHERE recent.segment = counted.segment)
+)
+SELECT segment, (extract(epoch FROM pane_end) * 1000)::bigint, seen.events, seen.ready, seen.message
+FROM recent
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(max(events) FILTER (WHERE detector = 'shift'), 0) AS events,
+        coalesce(bool_or(detector = ANY (%(budgeted)s) AND state IN ('ok', 'firing')), false) AS ready,
+        max(message) FILTER (WHERE state = 'warming_up') AS message
+    FROM drift_metrics
+    WHERE drift_metrics.segment = recent.segment AND drift_metrics.pane_start = recent.pane_start
+        AND drift_metrics.pane_start >= %(since)s AND drift_metrics.pane_start < %(until)s
+) AS seen
+UNION ALL
+SELECT segment, (extract(epoch FROM days.until) * 1000)::bigint, 0, NULL, NULL
+FROM quiet
+CROSS JOIN LATERAL (SELECT max(until) AS until FROM day_sums WHERE day_sums.segment = quiet.segment) AS days
+
+-- name: live_firing
+-- What fires and wakes somebody, by segment: how many, how severe, since when; silence apart.
+SELECT
+    segment,
+    count(*) FILTER (WHERE detector <> %(silence)s),
+    max(array_position(%(severities)s::text[], severity)) FILTER (WHERE detector <> %(silence)s) - 1,
+    (extract(epoch FROM max(onset) FILTER (WHERE detector <> %(silence)s)) * 1000)::bigint,
+    bool_or(detector = %(silence)s)
+FROM drift_events
+WHERE status = 'firing' AND paging
+GROUP BY segment
+
+-- name: live_alerts
+-- What fires, those first that wake somebody, and of these the latest.
+SELECT alert FROM drift_events
+WHERE status = 'firing'
+ORDER BY paging DESC, onset DESC, id
+LIMIT %(limit)s
+
+-- name: live_raised
+-- How many alerts on the false-alarm budget were raised in some time.
+SELECT count(*) FROM drift_events
+WHERE ts >= %(since)s AND onset >= %(since)s AND paging AND detector = ANY (%(budgeted)s)
+
+-- name: live_waiting
+-- Actions that go no further without a person: nobody has said yes yet, or nobody knows whether it was done.
+SELECT
+    id, revision, action, status, alert_id, segment, metric, severity,
+    (extract(epoch FROM ts) * 1000)::bigint AS ts, dry_run, reason, expected, receipt
+FROM action_log
+WHERE status = 'unknown'
+    OR (status = 'proposed' AND NOT (auto AND (%(auto)s OR action = 'notify')) AND expires_at > now())
+ORDER BY array_position(%(severities)s::text[], severity) DESC, created_at DESC, id
+LIMIT %(limit)s
+
+-- name: live_versions
+-- What tells one state of the record from another: the latest alerts and actions with their revisions, and up to
+-- when panes are known. Times are of the beginning of a transaction, and a later one may end first: so the latest
+-- rows are looked at, not the latest time.
+SELECT
+    (SELECT hashtext(string_agg(id || ' ' || revision, ',' ORDER BY updated_at, id)) FROM (
+        SELECT id, revision, updated_at FROM drift_events ORDER BY updated_at DESC, id LIMIT 100
+    ) AS alerts),
+    (SELECT hashtext(string_agg(id || ' ' || revision, ',' ORDER BY updated_at, id)) FROM (
+        SELECT id, revision, updated_at FROM action_log ORDER BY updated_at DESC, id LIMIT 100
+    ) AS actions),
+    (
+        SELECT (extract(epoch FROM pane_end) * 1000)::bigint FROM pane_totals
+        WHERE segment = %(segment)s ORDER BY pane_start DESC LIMIT 1
+    )
+
+-- name: first_pane
+-- When the first pane of a segment begins in some time, in milliseconds.
+SELECT (extract(epoch FROM pane_start) * 1000)::bigint
+FROM pane_totals
+WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until)s
+ORDER BY pane_start
+LIMIT 1
+
+-- name: live_series
+-- The readings of a segment in stretches of time: of values their mean by events, of scores and thresholds the
+-- largest. A detector on the budget shows the channel that leads; it is one series.
+SELECT
+    metric,
+    detector,
+    CASE WHEN detector = ANY (%(budgeted)s) THEN NULL ELSE channel END AS channel,
+    (extract(epoch FROM date_bin(%(width)s, pane_start, %(since)s)) * 1000)::bigint AS begin,
+    sum(current * events::float8) / nullif(sum(events::float8) FILTER (WHERE current IS NOT NULL), 0),
+    avg(baseline_value),
+    avg(events::float8),
+    max(score),
+    max(threshold),
+    bool_or(fired)
+FROM drift_metrics
+WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until)s AND detector <> 'baseline'
+GROUP BY metric, detector, 3, date_bin(%(width)s, pane_start, %(since)s)
+ORDER BY metric, detector, 3, begin
+
+-- name: live_warming
+-- What the latest pane of a segment could not be compared by yet, and how far that is.
+SELECT DISTINCT metric, message
+FROM drift_metrics
+JOIN (
+    SELECT segment, pane_start FROM pane_totals
+    WHERE segment = %(segment)s AND pane_start >= %(since)s
+    ORDER BY pane_start DESC
+    LIMIT 1
+) AS latest USING (segment, pane_start)
+WHERE drift_metrics.pane_start >= %(since)s AND state = 'warming_up' AND message IS NOT NULL
+ORDER BY metric, message
+
+-- name: live_segment_alerts
+-- Alerts of a segment that were open in some time, latest onset first.
+SELECT
+    id, metric, detector, severity, status, paging, (extract(epoch FROM onset) * 1000)::bigint AS onset,
+    (extract(epoch FROM ts) * 1000)::bigint AS ts,
+    CASE WHEN status <> 'firing' THEN (extract(epoch FROM ts) * 1000)::bigint END AS until
+FROM drift_events
+WHERE segment = %(segment)s AND onset < %(until)s AND (status = 'firing' OR ts >= %(since)s)
+ORDER BY onset DESC, id
+LIMIT %(limit)s
+
+-- name: live_segment_actions
+-- Actions about a segment of some time, latest first.
+SELECT id, action, status, (extract(epoch FROM ts) * 1000)::bigint AS ts, metric
+FROM action_log
+WHERE segment = %(segment)s AND ts >= %(since)s AND ts < %(until)s AND status <> 'withheld'
+ORDER BY ts DESC, id
+LIMIT %(limit)s
+
+-- name: live_evidence
+-- What one detector saw of a metric in stretches of time.
+SELECT
+    (extract(epoch FROM date_bin(%(width)s, pane_start, %(since)s)) * 1000)::bigint AS begin,
+    max(score),
+    max(threshold),
+    sum(current * events::float8) / nullif(sum(events::float8) FILTER (WHERE current IS NOT NULL), 0),
+    avg(baseline_value)
+FROM drift_metrics
+WHERE segment = %(segment)s AND pane_start >= %(since)s AND pane_start < %(until)s
+    AND metric = %(metric)s AND detector = %(detector)s
+    AND (%(channel)s::text IS NULL OR channel = %(channel)s)
+GROUP BY date_bin(%(width)s, pane_start, %(since)s)
+ORDER BY begin
+
+-- name: live_examples
+-- Interactions by their ids, the beginning of their texts; an id that came twice is shown as it came last.
+SELECT DISTINCT ON (id)
+    id, (extract(epoch FROM ts) * 1000)::bigint AS ts, left(user_query, %(characters)s) AS prompt,
+    left(model_response, %(characters)s) AS response,
+    user_query IS NULL AND model_response IS NULL AS withheld, app, model, prompt_version, intent,
+    refusal AS refused, toxicity, error AS failed, latency_ms
+FROM interaction_log
+WHERE id = ANY (%(ids)s) AND ts >= %(since)s AND ts < %(until)s
+ORDER BY id, interaction_log.ts DESC
+
+-- name: embedding_baselines
+-- What the embeddings of a segment are compared with, by family.
+SELECT
+    family, id, (extract(epoch FROM since) * 1000)::bigint, (extract(epoch FROM until) * 1000)::bigint, events,
+    reference
+FROM baseline
+WHERE segment = %(segment)s AND starts_with(family, 'embedding/') AND reference <> ''
+ORDER BY family
+
+-- name: latest_embeddings
+-- The latest vectors of a family in a segment, with the question each belongs to. So many of the family are looked
+-- at, whatever the segment: in a large installation a rare one would else be sought through the whole day.
+SELECT vector.embedding::real[], question.text
+FROM (
+    SELECT embedding, interaction_id, ts
+    FROM (
+        SELECT embedding, interaction_id, ts, app, model, prompt_version, tenant
+        FROM embeddings_log
+        WHERE dim = %(dim)s AND ts >= %(since)s AND ts < %(until)s
+            AND kind = %(kind)s AND model IS NOT DISTINCT FROM %(model)s
+        ORDER BY ts DESC
+        LIMIT %(looked_at)s
+    ) AS of_family
+    WHERE ('app' <> ALL (%(dimensions)s) OR app IS NOT DISTINCT FROM %(app)s)
+        AND ('model' <> ALL (%(dimensions)s) OR of_family.model IS NOT DISTINCT FROM %(segment_model)s)
+        AND ('prompt_version' <> ALL (%(dimensions)s) OR prompt_version IS NOT DISTINCT FROM %(prompt_version)s)
+        AND ('tenant' <> ALL (%(dimensions)s) OR tenant IS NOT DISTINCT FROM %(tenant)s)
+    ORDER BY ts DESC
+    LIMIT %(limit)s
+) AS vector
+LEFT JOIN LATERAL (
+    SELECT left(user_query, %(characters)s) AS text
+    FROM interaction_log
+    WHERE id = vector.interaction_id AND interaction_log.ts >= %(texts_since)s AND interaction_log.ts < %(until)s
+    LIMIT 1
+) AS question ON true
+ORDER BY vector.ts DESC
 
 -- name: action_queue
 -- How many actions stand where they wait for somebody, and when the one that waits longest last changed.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from psycopg.types.json import Jsonb
 
-from drift_aware.schema.alerts import Alert, DaySums, Readings
+from drift_aware.schema.alerts import Alert, Baseline, DaySums, Readings
 from drift_aware.schema.events import Embedding, Event, Interaction, Kind
 from drift_aware.sql import cells
 from drift_aware.sql.cells import Tally
@@ -246,4 +246,23 @@ def day_row(sums: DaySums, tally: Tally) -> dict[str, Any]:
         "until": cells.moment(sums.until),
         "events": cells.integer(sums.events, tally),
         "sums": sums.sums,
+    }
+
+
+def baseline_row(baseline: Baseline, tally: Tally) -> dict[str, Any]:
+    """The parameters of ``upsert_baseline``; its sums, which hold words of questions, are left out.
+
+    Raises:
+        BadEvent: a time in it is none.
+    """
+    return {
+        "segment": cells.text(baseline.segment, tally),
+        "family": cells.text(baseline.family, tally),
+        "id": cells.text(baseline.id, tally),
+        "policy": baseline.policy,
+        "since": cells.moment(baseline.since),
+        "until": cells.moment(baseline.until),
+        "events": cells.integer(baseline.events, tally),
+        "reference": baseline.reference,
+        "created_at": cells.moment(baseline.created),
     }

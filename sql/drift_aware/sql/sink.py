@@ -1,7 +1,7 @@
 """``persist``: everything that is published, into Postgres.
 
 Events become rows of the logs, readings of ``drift_metrics`` and ``pane_totals``, alerts of ``drift_events``,
-sums of days of ``day_sums``.
+sums of days of ``day_sums``, baselines of ``baseline``.
 Nothing a publisher can send stops it: what cannot be read is skipped and counted (the worker dead-letters
 it), what Postgres cannot hold is amended or skipped, and counted.
 """
@@ -21,7 +21,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg.types.json import set_json_dumps
 
 from drift_aware.schema.settings import Retention
-from drift_aware.schema.topics import ALERTS, HISTORY, READINGS, SOURCES
+from drift_aware.schema.topics import ALERTS, BASELINES, HISTORY, READINGS, SOURCES
 from drift_aware.sql import withholding
 from drift_aware.sql.batch import Batch, sort
 from drift_aware.sql.metrics import SinkMetrics
@@ -32,7 +32,7 @@ from drift_aware.sql.upkeep import Upkeep, utc_now
 from drift_aware.sql.work import Record
 
 NAME = "persist"
-TOPICS = (*SOURCES.values(), READINGS, HISTORY, ALERTS)
+TOPICS = (*SOURCES.values(), READINGS, HISTORY, BASELINES, ALERTS)
 
 # What Postgres refuses because of the row itself; trying again would not help.
 _REFUSED = (psycopg.DataError, psycopg.errors.NotNullViolation, psycopg.errors.ProgramLimitExceeded)
@@ -69,6 +69,7 @@ TARGETS = (
     Target("drift_metrics", READINGS.name, partial(_upsert, "upsert_drift_metric")),
     Target("pane_totals", READINGS.name, partial(_upsert, "upsert_pane_totals")),
     Target("day_sums", HISTORY.name, partial(_upsert, "upsert_day_sums")),
+    Target("baseline", BASELINES.name, partial(_upsert, "upsert_baseline")),
     Target("drift_events", ALERTS.name, partial(_upsert, "upsert_drift_event")),
 )
 

@@ -14,12 +14,22 @@ from collections.abc import Mapping
 import msgspec
 
 from drift_aware.schema.segments import ALL
+from drift_aware.schema.settings import Limits
 
 ALL_SHARE = 0.25
 EQUAL_SHARE = 0.5
 # A segment takes part once it has shown so many events: before, its detectors learn.
 LIVE_EVENTS = 300
 TRAFFIC_MS = 86_400_000
+
+
+def on_budget(limits: Limits) -> frozenset[str]:
+    """The names of the detectors that share it: of all others nobody promises how seldom they alarm.
+
+    >>> sorted(on_budget(Limits()))
+    ['drop', 'limit', 'shift']
+    """
+    return frozenset({"shift", "limit", "drop"} if limits.confirm else {"shift"})
 
 
 class Account(msgspec.Struct, array_like=True):

@@ -109,6 +109,11 @@ class Reference:
         """Unit centroids, shape (clusters, d)."""
         return self._centroids / GRID
 
+    def unusual(self, share: float) -> int:
+        """The first bin of novelty from which on there is at most such a share of calm vectors."""
+        above = np.cumsum(self.novelty_counts[::-1])[::-1] / max(self.novelty_counts.sum(), 1.0)
+        return int(np.argmax(above <= share)) if above[-1] <= share else len(above)
+
     def score(self, rows: Rows) -> Scores:
         """Score vectors.
 

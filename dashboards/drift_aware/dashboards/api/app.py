@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -17,19 +18,21 @@ from drift_aware.dashboards.api.bodies import Bodies
 from drift_aware.dashboards.api.database import Database
 from drift_aware.dashboards.api.journal import Journal
 from drift_aware.dashboards.api.pace import Pace
-from drift_aware.dashboards.api.routes import actions, alerts, drift, events, service
+from drift_aware.dashboards.api.routes import actions, alerts, drift, events, live, service
+from drift_aware.dashboards.live.changes import Changes, Versions, versions
 from drift_aware.schema.metrics import ApiMetrics
 from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.settings import Settings
 
 # A page for people is one more router here, and brings its own Content-Security-Policy.
-ROUTERS = (service.router, drift.router, alerts.router, actions.router, events.router)
+ROUTERS = (service.router, drift.router, alerts.router, actions.router, events.router, live.router)
 _TAGS = [
     {"name": "service", "description": "How the server is."},
     {"name": "drift", "description": "Days against the days before them."},
     {"name": "alerts", "description": "What has drifted."},
     {"name": "actions", "description": "What is to be done about it, who decides, and what was done."},
     {"name": "events", "description": "What the application published."},
+    {"name": "live", "description": "What the page for people shows."},
 ]
 
 
@@ -61,6 +64,7 @@ def create(settings: Settings, clock: Callable[[], float] = time.monotonic) -> F
     app.state.settings = settings
     app.state.database = database
     app.state.registry = registry
+    app.state.changes = Changes(partial(_look, database))
     app.state.access = Access(settings.api.tokens)
     app.state.pace = Pace(settings.api.rate_limit_per_minute, clock)
     problems.register(app)
@@ -85,9 +89,15 @@ def _middleware(settings: Settings, registry: CollectorRegistry) -> list[Middlew
     return around
 
 
+def _look(database: Database) -> Versions:
+    with database.reading() as connection:
+        return versions(connection)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database: Database = app.state.database
     database.open()
     yield
+    app.state.changes.close()
     database.close()

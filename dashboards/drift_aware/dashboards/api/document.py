@@ -22,6 +22,11 @@ from drift_aware.dashboards.api.answers import (
     Segments,
 )
 from drift_aware.dashboards.check import DriftCheck
+from drift_aware.dashboards.live.atlas import EmbeddingMap
+from drift_aware.dashboards.live.changes import Versions
+from drift_aware.dashboards.live.evidence import AlertStory
+from drift_aware.dashboards.live.overview import Overview
+from drift_aware.dashboards.live.series import Series
 from drift_aware.dashboards.overview import DriftSummary
 
 TITLE = "Drift-Aware"
@@ -43,6 +48,11 @@ _TYPES: tuple[Any, ...] = (
     DriftCheck,
     Metrics,
     DriftSummary,
+    Overview,
+    Series,
+    AlertStory,
+    EmbeddingMap,
+    Versions,
 )
 _found, _COMPONENTS = msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")
 _SCHEMAS: Mapping[Any, dict[str, Any]] = dict(zip(_TYPES, _found, strict=True))
@@ -91,6 +101,27 @@ def answers(kind: Any, example: Any, *statuses: int, status: int = 200) -> dict[
     body = {"schema": _SCHEMAS[kind], "example": msgspec.to_builtins(example)}
     good = {"description": HTTPStatus(status).phrase, "content": {"application/json": body}}
     return {status: good, **{code: _problem(code) for code in statuses}}
+
+
+def stream(event: str, kind: Any, example: Any, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that answers with server-sent events, all of one name.
+
+    Args:
+        event: the name.
+        kind: the type of their data.
+        example: of the data.
+        statuses: of the problems it may answer with.
+    """
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": _SCHEMAS[kind]}
+    each = {
+        "type": "object",
+        "description": "Each event; before OpenAPI 3.2 there is no place for what describes a stream.",
+        "properties": {"event": {"const": event}, "data": data},
+        "required": ["event", "data"],
+    }
+    body = {"schema": each, "example": {"event": event, "data": msgspec.json.encode(example).decode()}}
+    good = {"description": HTTPStatus.OK.phrase, "content": {"text/event-stream": body}}
+    return {200: good, **{code: _problem(code) for code in statuses}}
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -5,7 +5,8 @@ DriftAwareError
     ├── Unauthorized       no token, or one that is not known (401)
     ├── Forbidden          the token does not have the scope, or the request comes from elsewhere (403)
     ├── NotFound           there is nothing of that name (404)
-    └── TooMany            more requests than the token may send (429)
+    ├── TooMany            more requests than the token may send (429)
+    └── Full               as many are connected as there are places for (503)
 """
 
 from collections.abc import Mapping
@@ -49,3 +50,9 @@ class TooMany(Declined):
     """More requests than the token may send."""
 
     status = 429
+
+
+class Full(Declined):
+    """As many are connected as there are places for."""
+
+    status = 503

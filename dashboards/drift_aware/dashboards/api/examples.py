@@ -21,6 +21,19 @@ from drift_aware.dashboards.api.answers import (
     Segments,
 )
 from drift_aware.dashboards.check import DayMetrics, DriftCheck, Span
+from drift_aware.dashboards.live.atlas import Cluster, EmbeddingMap, Fitted
+from drift_aware.dashboards.live.changes import Versions
+from drift_aware.dashboards.live.evidence import AlertStory, Evidence, Example
+from drift_aware.dashboards.live.overview import Budget, May, Overview, Throughput
+from drift_aware.dashboards.live.segments import SegmentNow
+from drift_aware.dashboards.live.series import (
+    ActionMark,
+    AlertMark,
+    DetectorSeries,
+    MetricSeries,
+    Series,
+    Warming,
+)
 from drift_aware.dashboards.overview import DriftSummary, SegmentSummary
 from drift_aware.schema.alerts import Action, ActionStatus, Alert, Contribution, Window
 from drift_aware.streams.comparison import Measure
@@ -218,4 +231,82 @@ SUMMARY = DriftSummary(
             firing=["refusal_rate"],
         )
     ],
+)
+OVERVIEW = Overview(
+    now=_NOON + 32_000,
+    release="0.1.0",
+    may=May(read=True, act=False),
+    dry_run=True,
+    require_approval=True,
+    seen_until=_NOON,
+    throughput=Throughput(events_per_second=12.4, lag_seconds=32.0),
+    budget=Budget(
+        promised_days=30.0,
+        per_week=7 / 30,
+        raised=1,
+        text="At most one false alarm in 30 days is promised; 1 alarm was raised in the last seven days.",
+    ),
+    segments=[SegmentNow(_SEGMENT, "drifting", 1, "critical", ALERT.onset, 420, _NOON, None)],
+    firing=[ALERT],
+    waiting=[ACTION],
+    latest_actions=[ACTION],
+)
+SERIES = Series(
+    segment=_SEGMENT,
+    start=_NOON - 86_400_000,
+    end=_NOON,
+    width=290_000,
+    metrics=[
+        MetricSeries(
+            metric="refusal_rate",
+            unit="share",
+            lower_is_better=True,
+            times=[_NOON - 580_000, _NOON - 290_000],
+            current=[0.03, 0.102],
+            baseline=[0.024, 0.024],
+            low=[0.011, 0.011],
+            high=[0.051, 0.051],
+            detectors=[DetectorSeries("shift", None, True, [0.002, 1.2], [1.0, 1.0], [0, 1])],
+        )
+    ],
+    warming_up=[Warming("embedding/query/small/384", "warming up 1200/3000")],
+    alerts=[
+        AlertMark(ALERT.id, "refusal_rate", "shift", "critical", "firing", True, ALERT.onset, ALERT.ts, None)
+    ],
+    actions=[ActionMark(ACTION.id, "tune", "proposed", _NOON, "refusal_rate")],
+)
+ALERT_STORY = AlertStory(
+    alert=ALERT,
+    actions=[ACTION],
+    evidence=Evidence(
+        [_NOON - 580_000, _NOON - 290_000], [0.002, 1.2], [1.0, 1.0], [0.03, 0.102], [0.024, 0.024]
+    ),
+    examples=[
+        Example(
+            id=ALERT.examples[0],
+            ts=_NOON,
+            prompt="where is my order?",
+            response="I cannot help with that.",
+            withheld=False,
+            app="shop",
+            model="gpt-4o",
+            prompt_version=None,
+            intent="status",
+            refused=True,
+            toxicity=0.01,
+            failed=False,
+            latency_ms=412.5,
+        )
+    ],
+)
+VERSIONS = Versions(alerts=-81120937, actions=402118230, panes=_NOON)
+MAP = EmbeddingMap(
+    segment="all",
+    family="embedding/query/small/384",
+    families=["embedding/query/small/384"],
+    baseline=Fitted("1f0c9a3e", _NOON - 86_400_000, _NOON - 80_000_000, 3000),
+    clusters=[Cluster("cluster 0", 3, -0.21, 0.08, 0.11, 0.4, 0.25, ["order", "parcel"])],
+    points=[(-0.2, 0.11, 0), (0.34, 0.02, 1)],
+    far=0.12,
+    explained=0.41,
 )

@@ -12,8 +12,8 @@ from drift_aware.schema.metrics import ApiMetrics
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SHOWN_CHARACTERS = 200
-# Asked every few seconds by machines; in the log only for those who look for it.
-_ROUTINE = ("/health", "/ready", "/metrics")
+# Asked every few seconds by machines, or a page that is open; in the log only for those who look for it.
+_ROUTINE = ("/health", "/ready", "/metrics", "/live/overview", "/live/series")
 HEADERS = {
     # Answers are data; a page that is served from here one day brings a policy of its own.
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

@@ -12,6 +12,8 @@ from drift_aware.schema.segments import ALL
 from drift_aware.sql.cells import MAX_NAME_CHARACTERS
 
 MAX_DAYS = 90
+# Every reading of that time is looked at.
+MAX_HOURS = 24 * 7
 
 
 def _moment(value: object) -> object:
@@ -118,6 +120,26 @@ class MetricsQuestion(Question):
         int, Field(ge=1, le=MAX_DAYS, description="So many UTC days, the present one included.")
     ] = 30
     segment: SegmentName = ALL
+
+
+class SeriesQuestion(Question):
+    """What of a segment, and how fine."""
+
+    segment: SegmentName = ALL
+    hours: Annotated[
+        int, Field(ge=1, le=MAX_HOURS, description="Up to the latest pane that is known, from the first on.")
+    ] = 24
+    points: Annotated[int, Field(ge=2, le=1000, description="At most so many stretches of time.")] = 300
+
+
+class MapQuestion(Question):
+    """Which embeddings."""
+
+    segment: SegmentName = ALL
+    family: Annotated[
+        Name | None,
+        Field(description="One of `families`; else the first.", examples=["embedding/query/small/384"]),
+    ] = None
 
 
 class CheckRequest(BaseModel):

@@ -7,6 +7,7 @@ import uvicorn
 
 from drift_aware.dashboards.api.access import require_safe
 from drift_aware.dashboards.api.app import create
+from drift_aware.dashboards.live.changes import Changes
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.settings import Settings
 
@@ -45,8 +46,21 @@ def run(settings: Settings, host: str, port: int) -> None:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, app.state.changes).run(sockets=[listener])
     _log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams that would never end before it waits for what is being answered."""
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        self._changes.close()
+        await super().shutdown(sockets)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from drift_aware.dashboards.api.database import Database
+from drift_aware.dashboards.live.changes import Changes
 from drift_aware.schema.settings import Settings
 
 
@@ -18,5 +19,11 @@ async def _settings(request: Request) -> Settings:
     return settings
 
 
+async def _changes(request: Request) -> Changes:
+    changes: Changes = request.app.state.changes
+    return changes
+
+
 DatabaseOf = Annotated[Database, Depends(_database)]
 SettingsOf = Annotated[Settings, Depends(_settings)]
+ChangesOf = Annotated[Changes, Depends(_changes)]

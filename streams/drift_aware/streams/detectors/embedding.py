@@ -106,7 +106,7 @@ class EmbeddingShift:
             terms = classic.psi_terms(now, then)
             rank = {place: float(terms[place]) for place in np.flatnonzero(grown).tolist()}
         most = sorted(rank, key=rank.__getitem__)[-_CLUSTERS_SHOWN:]
-        unusual = _tail_bin(self._reference.novelty_counts)
+        unusual = self._reference.unusual(_UNUSUAL)
         telling = [each for each in recent.examples if each.novelty >= unusual or each.cluster in most]
         return Explanation(parts, by_rank(telling or list(recent.examples), rank))
 
@@ -149,12 +149,6 @@ def channels(reference: Reference) -> list[Channel]:
         Level(reference),
         Mix("mix", _mix(reference), half, base=groups),
     ]
-
-
-def _tail_bin(counts: Floats) -> int:
-    """The first bin from which on there are only the most unusual."""
-    above = np.cumsum(counts[::-1])[::-1] / max(counts.sum(), 1.0)
-    return int(np.argmax(above <= _UNUSUAL))
 
 
 def _even(counts: Floats) -> Floats:
