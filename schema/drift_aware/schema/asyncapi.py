@@ -48,7 +48,7 @@ ROLES: Mapping[str, tuple[str | None, tuple[Topic, ...], tuple[Topic, ...]]] = {
     ),
     "persist": (
         "drift-aware-persist",
-        (*_ALL_SOURCES, topics.READINGS, topics.HISTORY, topics.ALERTS),
+        (*_ALL_SOURCES, *_FOUND),
         (),
     ),
     "act": (
