@@ -40,6 +40,7 @@ format: $(INSTALLED)
 
 schemas: $(INSTALLED)
 	$(BIN)/python -m drift_aware.schema.json_schemas
+	PYTHONPATH=docs $(BIN)/python -m writers
 
 metrics: $(INSTALLED)
 	$(BIN)/python -m drift_aware.schema.metrics.page > docs/metrics.md

@@ -13,14 +13,15 @@ from drift_aware.schema.settings import load
 from drift_aware.streams import detectors
 from drift_aware.streams.labels import label
 from drift_aware.streams.replay import Unused, read, replay
+from rig.pages import ROOT, blocks
 from rig_events import NOON
 
-GUIDE = (Path(__file__).parents[1] / "docs" / "detectors.md").read_text()
+BLOCKS = blocks((ROOT / "docs" / "detectors.md").read_text())
 
 
-def block(language: str, number: int = 0) -> str:
-    """A block of code of the page."""
-    return GUIDE.split(f"```{language}\n")[number + 1].split("```")[0]
+def block(language: str) -> str:
+    """The first block of the page in a language."""
+    return next(block.text for block in BLOCKS if block.language == language)
 
 
 @pytest.fixture
@@ -74,8 +75,3 @@ def test_a_detector_that_nobody_has_installed_is_an_error_that_names_those_there
     file.write_text(block("yaml"))
     with pytest.raises(SettingsError, match="no such detector; there are shift, limit"):
         load(file)
-
-
-def test_every_example_of_the_page_is_python() -> None:
-    for number in range(GUIDE.count("```python\n")):
-        compile(block("python", number), "docs/detectors.md", "exec")

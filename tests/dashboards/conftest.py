@@ -80,7 +80,8 @@ def serve(start_command: Serve, database_url: str) -> Serve:
 
     def start(*arguments: str, tokens: object = TOKENS) -> Command:
         words = arguments or ("--port", "0")
-        return start_command("serve", *words, database_url=database_url, api__tokens=json.dumps(tokens))
+        values = {"api__tokens": json.dumps(tokens), "actions__dry_run": "false"}
+        return start_command("serve", *words, database_url=database_url, **values)
 
     return start
 

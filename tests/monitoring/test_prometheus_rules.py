@@ -87,7 +87,8 @@ def test_a_runbook_says_what_it_means_how_to_see_it_what_to_do_and_when_not_to(n
 
 
 def _commands() -> list[str]:
-    code = [*re.findall(r"```console\n(.*?)```", RUNBOOKS, re.DOTALL), *re.findall(r"`([^`\n]+)`", RUNBOOKS)]
+    blocks = re.findall(r"```console[^\n]*\n(.*?)```", RUNBOOKS, re.DOTALL)
+    code = [*blocks, *re.findall(r"`([^`\n]+)`", RUNBOOKS)]
     return sorted({line for block in code for line in block.splitlines() if line.startswith("drift-aware ")})
 
 

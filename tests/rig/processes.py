@@ -1,6 +1,8 @@
-"""Whether processes run."""
+"""Whether processes run, and which signals they catch."""
 
 import os
+import re
+import signal
 from pathlib import Path
 
 
@@ -15,3 +17,12 @@ def alive(pid: int) -> bool:
         return stat.read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return not stat.parent.parent.joinpath("self").exists()
+
+
+def catches(pid: int, which: signal.Signals) -> bool:
+    """Whether the process has a handler for a signal; True where the system does not say."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return True
+    found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) >> (which - 1) & 1)

@@ -12,7 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from drift_aware.schema.topics import SOURCES, SUMMARIES
+from drift_aware.schema.topics import SOURCES, SUMMARIES, TOPICS
 
 _PAGE = Path(__file__).parents[2] / "docs" / "kafka.md"
 _HEAD = "| principal | runs |"
@@ -24,9 +24,7 @@ _TOGETHER = {
 
 def grant(bootstrap: str) -> list[str]:
     """Grant each principal of the table what its row says; the principals."""
-    lines = _PAGE.read_text().splitlines()
-    first = next(number for number, line in enumerate(lines) if line.startswith(_HEAD))
-    head, _, *rows = [_cells(line) for line in lines[first:] if line.startswith("|")]
+    head, rows = _table()
     bindings = [
         binding
         for row in rows
@@ -37,6 +35,29 @@ def grant(bootstrap: str) -> list[str]:
     for done in admin.create_acls(bindings).values():
         done.result()
     return [row[0] for row in rows]
+
+
+def needed(principal: str) -> dict[str, set[str]]:
+    """Right to what the page says a role needs it of, prefixes as the topics of ours that have them."""
+    head, rows = _table()
+    row = next(row for row in rows if row[0] == principal)
+    return {
+        column: {name for entry in filter(None, cell.split(", ")) for name in _named(entry)}
+        for column, cell in zip(head[2:], row[2:], strict=True)
+    }
+
+
+def _named(entry: str) -> list[str]:
+    if entry.endswith("*"):
+        return [topic.name for topic in TOPICS if topic.name.startswith(entry.rstrip("*"))]
+    return _TOGETHER.get(entry, [entry])
+
+
+def _table() -> tuple[list[str], list[list[str]]]:
+    lines = _PAGE.read_text().splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith(_HEAD))
+    head, _, *rows = [_cells(line) for line in lines[first:] if line.startswith("|")]
+    return head, rows
 
 
 def _cells(line: str) -> list[str]:

@@ -8,13 +8,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from confluent_kafka import Producer
 
 from drift_aware.producers import Publisher
 from drift_aware.schema import topics
+from drift_aware.schema.envelope import encode_rows
 from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.segments import ALL
 from drift_aware.schema.settings import Settings
-from drift_aware.schema.topics import ACTIONS
+from drift_aware.schema.topics import ACTIONS, INTERACTIONS
 from drift_aware.streams.reader import read_all
 from drift_aware.streams.status import totals
 from rig.commands import Command
@@ -22,7 +24,7 @@ from rig.configuration import make_settings
 from rig.rights import grant
 from rig.secure_kafka import NOBODIES, PASSWORD, SecureKafka
 from rig.services import wait_until
-from rig_events import alert, publish_alerts
+from rig_events import alert, interaction, publish_alerts
 
 EVENTS = 40
 
@@ -78,11 +80,31 @@ def test_every_role_works_with_the_rights_that_are_documented(
     assert alerts.wait() == 0
     assert json.loads(alerts.stdout)["id"] == "a1"
     assert run("reader", "baseline", "list").wait() == 0
+    _bury(secure_kafka.bootstrap)
+    assert "not_json" in _done(run("dlq", "dlq", "list", "--json"))
+    assert "not_json" in _done(run("dlq", "dlq", "show", f"{INTERACTIONS.name}:0:0:0", "--json"))
+    _done(run("dlq", "dlq", "replay", "--yes"))
+    wait_until(lambda: totals(reader)[ALL]["interactions"] == EVENTS + 1, 60, shown)
     pinned = run("baseline", "baseline", "pin", "--from", _hour(-1), "--to", _hour(1))
     assert pinned.wait() == 0
     for role in roles:
         assert role.stop() == 0
         assert "authoriz" not in role.stderr.lower()
+
+
+def _bury(bootstrap: str) -> None:
+    """A dead letter that is good now."""
+    producer = Producer({"bootstrap.servers": bootstrap})
+    said = {"topic": INTERACTIONS.name, "partition": "0", "offset": "0", "index": "0", "reason": "not_json"}
+    headers: dict[str, str | bytes | None] = {f"drift.errors.{name}": value for name, value in said.items()}
+    letter = encode_rows([interaction(EVENTS)])
+    producer.produce(topics.dead_letters(INTERACTIONS).name, letter, headers=headers)
+    assert producer.flush(10) == 0
+
+
+def _done(command: Command) -> str:
+    assert command.wait() == 0, command.shown()
+    return command.stdout
 
 
 def _complete(settings: Settings) -> bool:

@@ -28,6 +28,13 @@ class When(Section):
 
     ``metric`` and ``segment`` are patterns, as in ``*refusal*`` and ``app=shop,*``. Without ``min_severity``
     work needs a warning and a message needs nothing; without ``min_score`` work needs ``min_drift_score``.
+
+    Attributes:
+        kind: of the alert; null for any.
+        metric: pattern of its metric.
+        segment: pattern of its segment.
+        min_severity: the least.
+        min_score: the least combined score.
     """
 
     kind: AlertKind | None = None
@@ -38,7 +45,15 @@ class When(Section):
 
 
 class Rule(Section):
-    """What to do about some alerts; what is not said here is as the section ``actions`` says."""
+    """What to do about some alerts; what is not said here is as the section ``actions`` says.
+
+    Attributes:
+        do: kinds of actions.
+        approve: ``ask`` waits for a person, whatever the settings say; ``auto`` leaves it to them.
+        cooldown_hours: in place of those of ``actions``.
+        max_per_day: in place of those of ``actions``.
+        expires_hours: in place of those of ``actions``.
+    """
 
     when: When = When()
     do: list[ActionKind] = Field(min_length=1)
@@ -49,7 +64,13 @@ class Rule(Section):
 
 
 class QuietHours(Section):
-    """A stretch of every day in which nothing is begun; it may pass midnight."""
+    """A stretch of every day in which nothing is begun; it may pass midnight.
+
+    Attributes:
+        begin: times of day, as in 22:00.
+        end: times of day, as in 22:00.
+        timezone: in which they are meant.
+    """
 
     begin: time = Field(alias="from")
     end: time = Field(alias="to")
@@ -88,12 +109,23 @@ class Actions(Section):
     """When an alert becomes an action, and what it takes to carry that out.
 
     Attributes:
-        rules: the first that fits decides; none of your own: those of ``actions.policy``.
+        dry_run: whether carrying out only means saying what would be done.
+        require_approval: whether a person has to approve; messages need nobody.
+        auto_trigger: whether alerts lead to actions other than messages.
+        min_drift_score: the least combined score of an alert, where a rule has none.
+        cooldown_hours: event time since the last action of the kind in the segment.
         max_per_day: actions of one kind that a UTC day of event time has places for; messages have no limit.
+        expires_hours: a proposal that nobody has answered for so long is over.
+        budget_usd_per_day: what all actions of a UTC day may cost.
+        quiet_hours: when nothing is begun.
+        rules: the first that fits decides; none of your own: those of ``actions.policy``.
         executors: kind to the name of what carries it out, where several are installed.
+        command: a program of yours that carries out one kind of action.
+        reindex: how documents are embedded anew; without it ``reindex`` has no executor.
         lease_seconds: an action whose process has not been heard of for so long is carried on by another.
         expected_recovery: how much of the way back an action is expected to bring a metric; 1 is all of it.
         verify_hours: at least so long it is watched whether it has; at most ``verify_days``.
+        verify_days: at most so long.
         auto_rollback: whether what has harmed is taken back without asking anybody.
     """
 

@@ -28,7 +28,13 @@ ActionStatus = Literal[
 
 
 class Window(Struct, frozen=True):
-    """A stretch of event time, in milliseconds, and how many events fell into it."""
+    """A stretch of event time, in milliseconds, and how many events fell into it.
+
+    Attributes:
+        start: the first millisecond.
+        end: the first after it.
+        events: how many.
+    """
 
     start: int
     end: int
@@ -36,7 +42,12 @@ class Window(Struct, frozen=True):
 
 
 class Contribution(Struct, frozen=True):
-    """How much one part (a cluster, a class, a dimension) added to a score; the parts add up to it."""
+    """How much one part (a cluster, a class, a dimension) added to a score; the parts add up to it.
+
+    Attributes:
+        name: of the part.
+        share: in the unit of the score.
+    """
 
     name: str
     share: float
@@ -50,13 +61,29 @@ class Alert(Struct, kw_only=True, omit_defaults=False):
     the highest revision of an id.
 
     Attributes:
-        current: the metric now; baseline_value: what it was; both in the metric's own unit.
-        score: what the detector compares with ``threshold``.
-        evidence: how sure, in days: by chance alone the like would come so seldom; None if it is not known.
+        id: the same on any machine.
+        revision: from 1.
+        status: ``retracted`` if it turned out that there was nothing to alert about.
+        severity: how bad.
+        kind: of the metric.
+        metric: what moved.
+        detector: which found it.
+        segment: where.
         onset: event time in milliseconds at which the change is thought to have begun.
+        ts: event time of this revision, milliseconds.
+        current: the metric now, in its own unit.
+        baseline_value: what it was, in the same unit.
+        score: what the detector compares with ``threshold``.
+        threshold: beyond which a score is a drift.
+        window: which events ``current`` is of.
+        summary: all of it in one sentence.
+        channel: which part of the metric, of detectors that watch several.
+        baseline: id of the baseline it was compared with, if there is one.
+        evidence: how sure, in days: by chance alone the like would come so seldom; None if it is not known.
         paging: false for a detector that only gives a second opinion.
         contributions: what moved; the shares add up to the score.
         examples: interaction ids.
+        suggested_actions: what may help.
         words: those that stand out in the texts of the examples against texts of the baseline.
     """
 
@@ -90,9 +117,19 @@ class Reading(Struct, kw_only=True, omit_defaults=False):
     """What one detector saw of one metric when a pane closed.
 
     Attributes:
+        metric: what was looked at.
+        detector: which looked.
+        state: ``warming_up`` and ``no_data`` have no score.
+        events: how many it was made of.
+        channel: which part of the metric.
+        current: the metric now, in its own unit.
+        baseline_value: what it is compared with.
         score: what is compared with ``threshold``; of a detector on the false-alarm budget, its evidence as a
             multiple of the budget.
+        threshold: what the score is compared with.
         evidence: in days: by chance alone the like would come so seldom.
+        fired: whether this reading is a drift.
+        message: why there is no score.
         onset: event time in milliseconds at which the drift that fires began, if the detector tells.
         strength: how large the drift is, in thresholds of severity; None if the score says it.
     """
@@ -131,7 +168,11 @@ class Readings(Struct, kw_only=True, omit_defaults=False):
     """All readings of a segment at the end of one pane; ``start`` and ``end`` in event-time milliseconds.
 
     Attributes:
+        segment: which traffic.
+        start: of the pane or panes, event time in milliseconds.
+        end: of the pane or panes, event time in milliseconds.
         totals: kind to how many events there were, all of every conversation.
+        readings: one of each detector and metric.
         tallies: metric to what the pane had of it; empty where the readings are of more than one pane. Of
             embeddings the name ends with the reference they were scored against, as in
             ``query_embedding/1f0c9a3e``.
@@ -150,10 +191,17 @@ class Baseline(Struct, kw_only=True, omit_defaults=False):
 
     Attributes:
         id: made from the contents; the same events give the same id.
+        segment: which traffic.
         family: ``interaction``, ``feedback``, ``evaluation`` or ``embedding/<kind>/<model>/<dim>``.
-        since, until: the stretch of event time it covers, from first pane to end of last, milliseconds.
+        policy: how it was chosen.
+        created: when it was fitted, milliseconds.
+        events: how many it was made of.
+        since: where the stretch of event time begins that it covers, the start of its first pane,
+            milliseconds.
+        until: where it ends, the end of its last pane, milliseconds.
         offsets: topic to partition to [first, next] offsets the events came from.
         labeller: version of the labels it counts; another version needs another baseline.
+        seed: of what is random in the fitting.
         summary: the sums (streams.summary), msgpack.
         reference: of embeddings what later ones are compared with (streams.reference), msgpack.
     """
@@ -179,6 +227,7 @@ class DaySums(Struct, kw_only=True, omit_defaults=False):
     Cumulative: one with a later ``until`` replaces those before it, and one that comes twice changes nothing.
 
     Attributes:
+        segment: which traffic.
         family: as in ``Baseline``.
         day: when the day begins, milliseconds.
         until: event time up to which panes are in it, milliseconds.
@@ -220,6 +269,17 @@ class Action(Struct, kw_only=True, omit_defaults=False):
     ``request/`` if somebody asked for it by hand.
 
     Attributes:
+        id: follows from the alert's id.
+        revision: from 1.
+        action: its kind.
+        status: where it stands.
+        alert_id: what it is about; begins with ``request/`` if somebody asked for it by hand.
+        segment: which traffic.
+        metric: which moved.
+        severity: of the alert.
+        ts: event time of the alert's revision, milliseconds.
+        dry_run: whether carrying it out only says what would be done.
+        reason: why it is proposed, withheld, failed, or unknown.
         expected: the effect it is to have; None until it is approved, and where nothing can be measured.
         receipt: what was done, what it cost, and whether it helped.
     """

@@ -20,6 +20,12 @@ class Token(Section):
     """What somebody shows to be let in: its SHA-256, or the token itself, from the environment.
 
     Without either it lets nobody in, and ``serve`` says so; other commands do not need it.
+
+    Attributes:
+        name: shows in the log and in the ledger.
+        scopes: ``read`` sees everything, ``act`` may also propose actions and decide about them.
+        sha256: of the token, as ``drift-aware token`` prints it.
+        token: the token itself, best from the environment; at least 16 characters.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -55,7 +61,17 @@ def fingerprint(token: str) -> bytes:
 
 
 class Api(Section):
-    """How ``serve`` answers."""
+    """How ``serve`` answers.
+
+    Attributes:
+        host: where to listen; without tokens only this machine is allowed.
+        port: 0 takes any that is free.
+        tokens: who is let in.
+        cors_origins: pages of other sites that may ask, as in https://board.example.
+        rate_limit_per_minute: POST requests, for each token.
+        database_connections: at most so many at a time.
+        statement_timeout_seconds: a longer query is given up, and answered with 503.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)

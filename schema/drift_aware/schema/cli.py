@@ -6,6 +6,10 @@ Exit codes: 0 fine, 1 failed, 2 misuse. Results go to stdout, logs to stderr.
 import os
 import sys
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
 
 
 def main() -> None:
@@ -15,10 +19,21 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         import structlog  # noqa: F401  (part of the same extra, imported where it is used)
-        import typer
+        import typer  # noqa: F401
     except ModuleNotFoundError:
         sys.exit("the command line is an extra: pip install 'drift-aware[cli]', or [all] for every role")
     from drift_aware.schema.errors import DriftAwareError
+
+    try:
+        application()()
+    except DriftAwareError as error:
+        sys.stderr.write(f"drift-aware: {error}\n")
+        sys.exit(error.exit_code)
+
+
+def application() -> "typer.Typer":
+    """The command with every verb of the roles that are installed."""
+    import typer
 
     app = typer.Typer(
         name="drift-aware",
@@ -33,11 +48,7 @@ def main() -> None:
         except ModuleNotFoundError:
             continue  # the role's extra is not installed
         register(app)
-    try:
-        app()
-    except DriftAwareError as error:
-        sys.stderr.write(f"drift-aware: {error}\n")
-        sys.exit(error.exit_code)
+    return app
 
 
 if __name__ == "__main__":

@@ -30,7 +30,30 @@ _SHOWN_CHARACTERS = 40
 
 
 class Interaction(Struct, kw_only=True, omit_defaults=True):
-    """One question to the model and what came back."""
+    """One question to the model and what came back.
+
+    Attributes:
+        id: any that is unique, for instance a UUIDv7.
+        ts: when it was asked.
+        app: what traffic can be divided by.
+        model: what traffic can be divided by.
+        prompt_version: what traffic can be divided by.
+        tenant: what traffic can be divided by.
+        session_id: of the conversation.
+        turn: of the conversation, from 0 or 1.
+        user_query: the texts; they may be left out.
+        model_response: the texts; they may be left out.
+        intent: what the question is about, a word of yours.
+        refusal: whether the answer refuses; labelled by the worker if it is not said.
+        toxicity: of the answer; labelled by the worker if it is not said.
+        error: whether it failed, or why.
+        finish_reason: why the answer ended, as the model's API says it.
+        latency_ms: how long the answer took.
+        input_tokens: as they are billed.
+        output_tokens: as they are billed.
+        cost_usd: of question and answer.
+        labels: anything else, name to word.
+    """
 
     id: str
     ts: Timestamp
@@ -59,6 +82,20 @@ class Embedding(Struct, kw_only=True, omit_defaults=True):
 
     ``vector`` is base64 of little-endian numbers of ``dtype``, or a plain list of numbers. ``model`` is
     the model that made the vector: vectors of two models, or of two sizes, are never compared.
+
+    Attributes:
+        id: any that is unique.
+        ts: when the text was asked, answered or indexed.
+        vector: the numbers.
+        interaction_id: of the interaction whose text it is of.
+        kind: of which text.
+        dtype: of the numbers in base64.
+        dim: how many numbers; counted if it is not said.
+        app: as in an interaction.
+        model: which made the vector.
+        prompt_version: as in an interaction.
+        tenant: as in an interaction.
+        session_id: as in an interaction.
     """
 
     id: str
@@ -79,6 +116,19 @@ class Feedback(Struct, kw_only=True, omit_defaults=True):
     """What a person thought of an answer; at least one of ``score``, ``thumbs`` and ``task_success``.
 
     ``ts`` is the interaction's time when it is known, else the time of the feedback.
+
+    Attributes:
+        interaction_id: of the answer.
+        ts: of the answer if it is known, else of the opinion.
+        score: from 1 to 5.
+        thumbs: count as 5 and 1.
+        task_success: whether the person got what they wanted.
+        comment: in their own words.
+        app: as in the interaction.
+        model: as in the interaction.
+        prompt_version: as in the interaction.
+        tenant: as in the interaction.
+        session_id: as in the interaction.
     """
 
     interaction_id: str
@@ -95,7 +145,21 @@ class Feedback(Struct, kw_only=True, omit_defaults=True):
 
 
 class Evaluation(Struct, kw_only=True, omit_defaults=True):
-    """One graded item of a run: ``correct``, or ``expected`` beside ``predicted``, or a ``score``."""
+    """One graded item of a run: ``correct``, or ``expected`` beside ``predicted``, or a ``score``.
+
+    Attributes:
+        eval_set: which questions.
+        run_id: which run of them.
+        ts: when it was graded.
+        expected: texts that are compared.
+        predicted: texts that are compared.
+        correct: whether the answer was right; goes before a comparison of texts.
+        score: how good it was.
+        app: what was evaluated.
+        model: what was evaluated.
+        prompt_version: what was evaluated.
+        tenant: what was evaluated.
+    """
 
     eval_set: str
     run_id: str

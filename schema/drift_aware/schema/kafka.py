@@ -16,7 +16,17 @@ from drift_aware.schema.section import Section
 
 
 class OAuth(Section):
-    """Where clients get their tokens (OAuth 2.0, RFC 6749 section 4.4: client credentials)."""
+    """Where clients get their tokens (OAuth 2.0, RFC 6749 section 4.4: client credentials).
+
+    Attributes:
+        token_url: of the identity provider's token endpoint.
+        client_id: who the client is.
+        client_secret: how it proves that.
+        scope: what is asked for, if the provider wants one.
+        ca_location: PEM file of the authority of the token endpoint's certificate; else what the system
+            trusts.
+        extensions: what some brokers ask for besides, for instance logicalCluster.
+    """
 
     token_url: HttpUrl | None = None
     client_id: str | None = None
@@ -28,7 +38,24 @@ class OAuth(Section):
 
 
 class Kafka(Section):
-    """Where Kafka is, and how clients prove who they are. Feeds both Kafka clients."""
+    """Where Kafka is, and how clients prove who they are. Feeds both Kafka clients.
+
+    Attributes:
+        bootstrap_servers: address of one or more brokers, as in ``a:9092,b:9092``.
+        partitions: of every topic; all topics have the same number.
+        replication_factor: copies of every topic that ``topics create`` makes.
+        session_timeout_seconds: a worker that has not been heard of for so long loses its partitions to
+            others.
+        security_protocol: TLS or not, login or not.
+        sasl_mechanism: how to log in.
+        sasl_username: of PLAIN and SCRAM.
+        sasl_password: of PLAIN and SCRAM.
+        ssl_ca_location: PEM file of the authorities that are trusted; else what the system trusts.
+        ssl_certificate_location: PEM file of a certificate to show.
+        ssl_key_location: PEM file of its key, if that is not in the same file.
+        ssl_key_password: of the key, if it is encrypted.
+        ssl_check_hostname: whether the broker's certificate must name the address.
+    """
 
     bootstrap_servers: str | None = None
     partitions: int = Field(8, ge=1)

@@ -31,6 +31,9 @@ class Slack(Channel):
     """A Slack channel: by an incoming webhook, or with a bot's token, which can bring messages up to date.
 
     Attributes:
+        webhook_url: of an incoming webhook.
+        bot_token: of a bot.
+        api_url: of Slack's API.
         channel: used with a token only; by its id (``C…``) a message can also be found again.
         mention: who is called to critical alerts, as in ``U02ABCDEF``, ``S0GROUP`` or ``here``.
     """
@@ -43,7 +46,12 @@ class Slack(Channel):
 
 
 class Webhook(Channel):
-    """A service of your own; with a ``secret`` every request is signed."""
+    """A service of your own; with a ``secret`` every request is signed.
+
+    Attributes:
+        url: that messages are posted to.
+        secret: of the signature.
+    """
 
     url: SecretStr | None = None
     secret: SecretStr | None = None
@@ -53,8 +61,14 @@ class Email(Channel):
     """Mail by SMTP.
 
     Attributes:
+        host: of the SMTP server.
+        port: of the SMTP server.
         security: ``starttls``, ``tls`` from the first byte, or ``none``, which no login is sent over.
         ca_file: certificates of an authority of your own.
+        user: of the login, if there is one.
+        password: of the login, if there is one.
+        sender: who mails come from.
+        to: whom they go to.
     """
 
     host: str | None = None
@@ -76,7 +90,12 @@ class Email(Channel):
 
 
 class PagerDuty(Channel):
-    """An Events v2 integration."""
+    """An Events v2 integration.
+
+    Attributes:
+        routing_key: of the integration.
+        url: of the Events API.
+    """
 
     min_severity: Severity = "warning"
     routing_key: SecretStr | None = None
@@ -84,7 +103,13 @@ class PagerDuty(Channel):
 
 
 class Opsgenie(Channel):
-    """An API integration."""
+    """An API integration.
+
+    Attributes:
+        api_key: of the integration.
+        url: of the API.
+        team: who is responsible.
+    """
 
     min_severity: Severity = "warning"
     api_key: SecretStr | None = None

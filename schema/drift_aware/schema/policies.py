@@ -22,6 +22,7 @@ class Policy(Struct, kw_only=True, frozen=True, omit_defaults=False):
 
     Attributes:
         app: whom it is for; ``*`` is everybody.
+        version: counts up.
         model: which answers.
         moderation_threshold: answers at least so toxic are held back; lower is stricter.
         system_prompt_addition: stands behind the system prompt.

@@ -16,7 +16,13 @@ HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
 
 
 class FolderSource(Section):
-    """Text and Markdown files; a file's path inside the folder is its document's id."""
+    """Text and Markdown files; a file's path inside the folder is its document's id.
+
+    Attributes:
+        kind: a folder.
+        path: of the folder.
+        patterns: of the files in it.
+    """
 
     kind: Literal["folder"]
     path: Path
@@ -24,7 +30,14 @@ class FolderSource(Section):
 
 
 class JsonlSource(Section):
-    """A file with one JSON object on each line; what else an object holds becomes metadata."""
+    """A file with one JSON object on each line; what else an object holds becomes metadata.
+
+    Attributes:
+        kind: a file of JSON lines.
+        path: of the file.
+        id: name of the field with the document's id.
+        text: name of the field with its text.
+    """
 
     kind: Literal["jsonl"]
     path: Path
@@ -36,6 +49,11 @@ class SqlSource(Section):
     """A query with a column ``id`` and a column ``text``; further columns become metadata.
 
     It is read only. Without ``database_url`` it is asked where the record is.
+
+    Attributes:
+        kind: a query.
+        query: the SELECT.
+        database_url: of another database.
     """
 
     kind: Literal["sql"]
@@ -48,6 +66,18 @@ class HttpSource(Section):
 
     ``items`` and ``next`` are dotted paths inside a page; an empty ``items`` is the whole page. What stands
     at ``next`` is the address of the next page, or with ``cursor`` the value of that query parameter.
+
+    Attributes:
+        kind: an endpoint.
+        url: of the first page.
+        token: sent as a bearer token.
+        items: where in a page the documents are.
+        next: where in a page the next one is named.
+        cursor: the query parameter that takes it; null if it is a whole address.
+        id: name of the field with a document's id.
+        text: name of the field with its text.
+        timeout_seconds: for a page.
+        attempts: for a page.
     """
 
     kind: Literal["http"]
@@ -63,7 +93,13 @@ class HttpSource(Section):
 
 
 class PluginSource(Section):
-    """A source of your own, by its name in the entry point group ``drift_aware.sources``."""
+    """A source of your own, by its name in the entry point group ``drift_aware.sources``.
+
+    Attributes:
+        kind: a source of your own.
+        name: of the entry point.
+        options: given to it as they are.
+    """
 
     kind: Literal["plugin"]
     name: str
@@ -79,6 +115,18 @@ class EmbeddingEndpoint(Section):
     """An endpoint that speaks as OpenAI's ``/embeddings`` does; ``api_key`` is else ``openai_api_key``.
 
     ``request_dimensions`` sends ``dimensions`` along, for models that can shorten their vectors.
+
+    Attributes:
+        kind: an endpoint.
+        base_url: up to ``/embeddings``.
+        model: as the endpoint names it.
+        dimensions: of its vectors.
+        api_key: of the endpoint.
+        request_dimensions: whether ``dimensions`` is sent along.
+        batch_texts: texts in a request, at most.
+        batch_tokens: tokens in a request, at most, as estimated.
+        timeout_seconds: for a request.
+        attempts: of a request.
     """
 
     kind: Literal["endpoint"]
@@ -94,7 +142,15 @@ class EmbeddingEndpoint(Section):
 
 
 class LocalModel(Section):
-    """A sentence-transformers model on this machine; needs the extra ``local-models``."""
+    """A sentence-transformers model on this machine; needs the extra ``local-models``.
+
+    Attributes:
+        kind: a model on this machine.
+        model: its name or folder.
+        dimensions: of its vectors.
+        batch_texts: texts embedded at a time.
+        batch_tokens: tokens embedded at a time, at most, as estimated.
+    """
 
     kind: Literal["local"]
     model: str = Field(min_length=1)
@@ -107,7 +163,16 @@ EmbeddingModel = Annotated[EmbeddingEndpoint | LocalModel, Field(discriminator="
 
 
 class Hnsw(Section):
-    """The index, and how it is searched; ``ef_search`` is raised up to ``max_ef_search`` if it has to be."""
+    """The index, and how it is searched; ``ef_search`` is raised up to ``max_ef_search`` if it has to be.
+
+    Attributes:
+        m: links of a node.
+        ef_construction: candidates looked at when a node is added.
+        distance: by which vectors are compared.
+        maintenance_work_mem: memory that Postgres may use to build the index.
+        ef_search: candidates looked at in a search.
+        max_ef_search: the most that ``ef_search`` is raised to, to reach ``min_recall``.
+    """
 
     m: int = Field(16, ge=2, le=100)
     ef_construction: int = Field(64, ge=4, le=1000)
@@ -122,6 +187,8 @@ class Reindex(Section):
 
     Attributes:
         name: what the column ``source`` says of documents of this source; others are kept as they are.
+        source: where the documents come from.
+        embedding: what embeds them.
         prices_usd: of a model, for a million tokens; a model of an endpoint must be in it.
         max_gone: the share of the source's documents that may be missing since the last time.
         min_recall: below which share of the true nearest ten a new index is not swapped in.

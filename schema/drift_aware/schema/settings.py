@@ -88,6 +88,16 @@ class BaselinePolicy(Section):
 
     ``first``: the first so many events of each family of a segment. ``pinned``: those between two times.
     ``rolling``: those of ``baseline_days`` before the last ``current_days``, fitted anew every day.
+
+    Attributes:
+        policy: which events.
+        events: interactions of a segment, and vectors of an embedding family, that make a baseline.
+        feedback: opinions that make one.
+        evaluations: graded items that make one.
+        begin: the stretch of event time of ``pinned``; all in it counts.
+        end: the stretch of event time of ``pinned``; all in it counts.
+        current_days: the last days of ``rolling``, which are compared with the baseline.
+        baseline_days: of ``rolling``, how many days before them.
     """
 
     policy: Literal["first", "pinned", "rolling"] = "first"
@@ -107,7 +117,21 @@ class BaselinePolicy(Section):
 
 
 class Limits(Section):
-    """Beyond what a metric must not go; the share of events, points of accuracy, or a distance."""
+    """Beyond what a metric must not go; the share of events, points of accuracy, or a distance.
+
+    Attributes:
+        refusal_rate: share of answers that refuse.
+        toxicity_rate: share of answers that are toxic.
+        error_rate: share of interactions that failed.
+        accuracy_drop_points: how far accuracy may fall below the baseline; 0.05 is five points.
+        accuracy_min: the least accuracy, whatever the baseline.
+        feedback_drop: how far the mean rating may fall below the baseline, of 1 to 5.
+        embedding_cosine: cosine distance of the mean vector from the baseline's.
+        kl: Kullback-Leibler divergence of a classic measure, in nats.
+        psi: population stability index of a classic measure.
+        min_samples: below so many events a limit says nothing.
+        confirm: whether a limit has to be exceeded beyond doubt, within the budget of false alarms.
+    """
 
     refusal_rate: Share = 0.05
     toxicity_rate: Share = 0.02
@@ -130,6 +154,16 @@ class Retention(Section):
     """How many days Postgres keeps the rows of a table, by the time of the event; null keeps them.
 
     ``persist`` removes what is older, unless ``automatic`` is off.
+
+    Attributes:
+        automatic: whether ``persist`` removes old rows, once an hour.
+        days_ahead: partitions that are made ahead, one for each day.
+        interaction_log: days of this table.
+        embeddings_log: days of this table.
+        feedback_log: days of this table.
+        evaluation_log: days of this table.
+        drift_metrics: days of this table.
+        pane_totals: days of this table.
     """
 
     automatic: bool = True
@@ -150,6 +184,13 @@ class Redact(Section):
 
     ``mask``: ``[email]`` in its place; ``hash``: a keyed hash; ``drop``: the field is left out.
     ``presidio`` is the spaCy model it works with, as in en_core_web_lg.
+
+    Attributes:
+        mode: of every text.
+        fields: text field to its mode.
+        patterns: what is looked for.
+        presidio: model of the finder of names and places, which is an extra; null for none.
+        hash_key: of the mode ``hash``; without the key nobody can try out what a hash was.
     """
 
     mode: Mode = "keep"
@@ -173,13 +214,41 @@ class Redact(Section):
 
 
 class Record(Section):
-    """What of the published events is kept in Postgres; without texts their columns stay empty."""
+    """What of the published events is kept in Postgres; without texts their columns stay empty.
+
+    Attributes:
+        store_texts: whether questions, answers and comments are kept.
+    """
 
     store_texts: bool = True
 
 
 class Settings(BaseSettings):
-    """Everything a command can be told."""
+    """Everything a command can be told.
+
+    Attributes:
+        segments: the dimensions that traffic is divided by; all traffic together is watched as well.
+        max_segments: what comes beyond so many is counted as ``other``.
+        pane_seconds: how long a pane is; detectors look when one closes.
+        allowed_lateness_seconds: event time that a pane stays open for stragglers.
+        future_tolerance_seconds: an event further ahead of the time it was written is dead-lettered.
+        window_seconds: how much of the recent past the limits and second opinions look at.
+        unit: what counts once in the statistics: ``auto`` takes of a conversation its first event, ``event``
+            each one.
+        conversation_idle_minutes: event time after which a conversation without events is over.
+        hour_of_day_cells: whether an hour is predicted from the same hour of earlier days.
+        false_alarms: how many false alarms in what time, of everything together, as in ``1 per 30d``.
+        no_data_minutes: an alert if a segment that had traffic has none for so long; null for no such alert.
+        embedding_dim: vectors of another size are dead-lettered; null accepts every size.
+        detectors: your own, second opinions that are to wake people, and with a leading minus what is off.
+        prices: what models cost, by their name, for the day's budget and the receipts.
+        database_url: of Postgres, as in postgresql://user:password@host/name.
+        prometheus_port: where ``worker`` serves metrics and health.
+        prometheus_segments: segments that have series of their own among the metrics; ``all`` always has.
+        log_level: what is logged at least.
+        openai_api_key: for whatever speaks OpenAI's API and has no key of its own.
+        learning_engine_url: of the learning engine that ``actions.tune.executor: http`` trains with.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,

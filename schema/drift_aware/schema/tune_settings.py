@@ -33,6 +33,7 @@ class Endpoint(Section):
     """An API of OpenAI's shape.
 
     Attributes:
+        base_url: up to the part that all its paths have in common, as in https://api.example.com/v1.
         api_key: without it, the setting openai_api_key.
         timeout_seconds: for an answer.
     """
@@ -62,6 +63,7 @@ class Program(Section):
     Attributes:
         run: program and arguments; the folder of the data set is added as the last.
         find: says whether ``run`` has had its effect; without it, nobody can tell after a crash.
+        timeout_seconds: for a run.
         most_usd: what a run may cost at most.
     """
 
@@ -77,8 +79,10 @@ class Exam(Endpoint):
     Attributes:
         file: JSON lines with ``prompt`` and ``expected``, and ``grader`` where it is another.
         name: of the evaluation set, in the events that are published.
+        grader: how an answer is compared with what was expected.
         current: the model in service where neither a policy nor the segment names it.
         margin: by what share of the questions the candidate has to be better.
+        system_prompt: asked with every question.
         most_tokens: of an answer.
     """
 
@@ -95,13 +99,23 @@ class Tune(Section):
     """What is trained on, by whom, and what a new model has to prove.
 
     Attributes:
+        executor: who trains; ``export`` only writes the data set, ``http`` asks the learning engine.
         directory: where data sets are written; of several machines that carry out actions, a shared one.
         days: of answers before the alert.
         min_score: the least mean rating; thumbs are 5 and 1.
+        least_characters: of a question and its answer together.
         most_characters: of a question and its answer together.
         refusals: whether answers that refuse are trained on.
+        system_prompt: put before every example.
         redact: what becomes of personal data in the texts; the patterns are those of the section ``redact``.
+        least_examples: with fewer the action fails.
+        most_examples: training and validation together; what comes after them is left out.
+        validation_share: of the examples, kept for validation.
         exact_tokens: count them with tiktoken (the extra ``tokens``), not by their length.
+        openai: of the executor ``openai``.
+        command: of the executor ``command``.
+        poll_seconds: between two looks at how far a training is.
+        wait_hours: a training that takes longer fails the action; approved again, it is waited for anew.
         evaluation: without one nothing is deployed.
     """
 
@@ -138,6 +152,7 @@ class Safety(Section):
         threshold: of moderation, as the application has it without any policy.
         max_step: by how much an action lowers it at most.
         floor: below which none goes.
+        hours: how long it holds.
         blocked_patterns: regular expressions; an action switches them on together with the threshold.
         system_prompt_addition: the same.
     """

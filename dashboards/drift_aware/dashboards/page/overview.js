@@ -79,7 +79,7 @@ function show(parts, overview, tell) {
   showDrifts(parts.rest, rest, overview);
   fill(
     parts.restCount,
-    `${rest.length} more${quiet ? `, of which ${quiet} wake nobody: second opinions` : ""}`,
+    `${rest.length} more${quiet ? ` (second opinions, which wake nobody: ${quiet})` : ""}`,
   );
   parts.whole.drifts.hidden = !overview.firing.length;
   parts.whole.rest.hidden = !rest.length;
