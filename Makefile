@@ -14,7 +14,7 @@ demo: $(INSTALLED)
 
 # Each process has brokers and a database of its own, and takes whole files.
 test: check
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # CHAOS_RUNS seeds of every scenario, from CHAOS_SEED on; about a minute each.
 chaos: export CHAOS_RUNS ?= 5
