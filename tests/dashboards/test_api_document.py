@@ -9,7 +9,7 @@ import schemathesis
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from drift_aware.actions import ledger
-from drift_aware.dashboards.api import examples
+from drift_aware.schema import wire_examples
 from drift_aware.sql.store import Connection
 from drift_aware.streams.summary import Summary
 from rig.api import ACTS, Persisted, client, make_app
@@ -28,11 +28,11 @@ def filled(connection: Connection, persisted: Persisted) -> None:
     persisted.events("embedding", [embedding(number) for number in range(5)])
     persisted.events("feedback", [feedback(number) for number in range(5)])
     persisted.events("evaluation", [evaluation(number) for number in range(5)])
-    persisted.alerts([alert(1), alert(2, status="resolved"), examples.ALERT])
+    persisted.alerts([alert(1), alert(2, status="resolved"), wire_examples.ALERT])
     for ago in range(14):
         persisted.day("evaluation", ago, Summary({"events": 200, "graded": 200, "correct": 180 - 3 * ago}))
     with connection.transaction():
-        ledger.enter(connection, examples.ACTION, examples.ALERT, expires_hours=72)
+        ledger.enter(connection, wire_examples.ACTION, wire_examples.ALERT, expires_hours=72)
 
 
 class Current:

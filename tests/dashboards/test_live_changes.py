@@ -13,8 +13,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from drift_aware.actions import answers, ledger
-from drift_aware.dashboards.api import examples
 from drift_aware.dashboards.live.changes import MOST_LISTENERS, Changes, Versions, versions
+from drift_aware.schema import wire_examples
 from drift_aware.sql.store import Connection
 from rig.api import READS, TOKENS, Persisted, client, make_app
 from rig.commands import Command
@@ -147,10 +147,10 @@ def test_every_kind_of_change_is_one(persisted: Persisted, connection: Connectio
     persisted.alerts([alert(1, revision=2, status="resolved")])
     assert changed() == {"alerts"}
     with connection.transaction():
-        ledger.enter(connection, examples.ACTION, examples.ALERT, expires_hours=72)
+        ledger.enter(connection, wire_examples.ACTION, wire_examples.ALERT, expires_hours=72)
     assert changed() == {"actions"}
     with connection.transaction():
-        answers.approve(connection, examples.ACTION.id, "ops", "")
+        answers.approve(connection, wire_examples.ACTION.id, "ops", "")
     assert changed() == {"actions"}
     persisted.readings([readings(NOON)])
     assert changed() == {"panes"}

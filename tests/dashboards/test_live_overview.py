@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from psycopg.sql import SQL
 
 from drift_aware.actions import ledger
-from drift_aware.dashboards.api import examples
 from drift_aware.dashboards.live import segments
+from drift_aware.schema import wire_examples
 from drift_aware.schema.alerts import Reading, Readings
 from drift_aware.schema.settings import Limits, Settings
 from drift_aware.sql.queries import QUERIES
@@ -171,11 +171,11 @@ def test_what_waits_for_a_person_is_told_apart_from_what_does_not(
     database_url: str, connection: Connection
 ) -> None:
     with connection.transaction():
-        ledger.enter(connection, examples.ACTION, examples.ALERT, expires_hours=72, auto=True)
+        ledger.enter(connection, wire_examples.ACTION, wire_examples.ALERT, expires_hours=72, auto=True)
     with client(make_app(database_url)) as api:
         found = glance(api)
-        assert [each["id"] for each in found["waiting"]] == [examples.ACTION.id]
-        assert [each["id"] for each in found["latest_actions"]] == [examples.ACTION.id]
+        assert [each["id"] for each in found["waiting"]] == [wire_examples.ACTION.id]
+        assert [each["id"] for each in found["latest_actions"]] == [wire_examples.ACTION.id]
         assert (found["dry_run"], found["require_approval"]) == (True, True)
     with client(make_app(database_url, actions={"require_approval": False})) as api:
         assert glance(api)["waiting"] == []

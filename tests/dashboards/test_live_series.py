@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from psycopg.sql import SQL
 
 from drift_aware.actions import ledger
-from drift_aware.dashboards.api import examples
 from drift_aware.dashboards.live import bands, series
 from drift_aware.dashboards.live.series import Stretches
+from drift_aware.schema import wire_examples
 from drift_aware.schema.alerts import Reading, Readings
 from drift_aware.schema.settings import Settings
 from drift_aware.sql.queries import QUERIES
@@ -187,10 +187,10 @@ def test_alerts_and_actions_of_the_time_are_marks_on_it(
         ("a4", None),
     ]
     with connection.transaction():
-        ledger.enter(connection, examples.ACTION, examples.ALERT, expires_hours=72)
+        ledger.enter(connection, wire_examples.ACTION, wire_examples.ALERT, expires_hours=72)
     persisted.readings([heartbeat(NOON + 2 * PANE)])
-    [action] = asked(api, segment=examples.ACTION.segment)["actions"]
-    assert (action["id"], action["status"]) == (examples.ACTION.id, "proposed")
+    [action] = asked(api, segment=wire_examples.ACTION.segment)["actions"]
+    assert (action["id"], action["status"]) == (wire_examples.ACTION.id, "proposed")
 
 
 @given(
@@ -252,12 +252,12 @@ def test_a_story_shows_interactions_and_says_which_are_withheld(
 def test_a_story_has_what_the_alert_has_led_to(
     api: TestClient, persisted: Persisted, connection: Connection
 ) -> None:
-    persisted.alerts([examples.ALERT])
+    persisted.alerts([wire_examples.ALERT])
     with connection.transaction():
-        ledger.enter(connection, examples.ACTION, examples.ALERT, expires_hours=72)
-    found = story(api, examples.ALERT.id)
-    assert found["alert"]["summary"] == examples.ALERT.summary
-    assert [each["id"] for each in found["actions"]] == [examples.ACTION.id]
+        ledger.enter(connection, wire_examples.ACTION, wire_examples.ALERT, expires_hours=72)
+    found = story(api, wire_examples.ALERT.id)
+    assert found["alert"]["summary"] == wire_examples.ALERT.summary
+    assert [each["id"] for each in found["actions"]] == [wire_examples.ACTION.id]
     assert (found["examples"], found["evidence"]["times"]) == ([], [])
 
 

@@ -10,7 +10,7 @@ import certifi
 import msgspec
 
 from drift_aware.actions import ledger
-from drift_aware.dashboards.api import examples
+from drift_aware.schema import wire_examples
 from drift_aware.sql import dimensions, store
 from rig.api import Persisted
 from rig.kafka import free_ports
@@ -82,14 +82,14 @@ def _for_api(given: Given, database_url: str) -> Given:
 
 def _for_approving(given: Given, database_url: str) -> Given:
     """An action that waits for an answer."""
-    _propose(database_url, examples.ACTION.id)
+    _propose(database_url, wire_examples.ACTION.id)
     return given
 
 
 def _propose(database_url: str, name: str) -> None:
     with store.connect(database_url, "given") as connection, connection.transaction():
-        action = msgspec.structs.replace(examples.ACTION, id=name)
-        ledger.enter(connection, action, examples.ALERT, expires_hours=72)
+        action = msgspec.structs.replace(wire_examples.ACTION, id=name)
+        ledger.enter(connection, action, wire_examples.ALERT, expires_hours=72)
 
 
 def _for_kafka(given: Given, _: str) -> Given:

@@ -13,7 +13,6 @@ from drift_aware.schema.alerts import (
     Baseline,
     Contribution,
     DaySums,
-    Effect,
     Reading,
     Readings,
     Tally,
@@ -23,13 +22,13 @@ from drift_aware.schema.events import Embedding, Evaluation, Feedback, Interacti
 from drift_aware.schema.policies import Policy
 
 _DAY_MS = 24 * 3_600_000
-# 2026-03-02 12:00 UTC.
-_NOON = 1_772_452_800_000
+# 2026-03-01 12:00 UTC.
+_NOON = 1_772_366_400_000
 _SEGMENT = "app=shop,model=gpt-4o"
-_ALERT_ID = "6f2b1c54-8a57-5b6e-9a0e-3d1f2b7c4e90"
+_ALERT_ID = "8d1e07c2a94b5f6e3d210c7a"
 
 INTERACTION = Interaction(
-    id="0195569a-5c00-7d2e-9b1a-0c5d3e7f8a21",
+    id="0195a8b2-7c1e-7d3f-8a4b-5c6d7e8f9a0b",
     ts=_NOON,
     app="shop",
     model="gpt-4o",
@@ -43,7 +42,7 @@ INTERACTION = Interaction(
     cost_usd=0.0011,
 )
 EMBEDDING = Embedding(
-    id="0195569a-5c00-7d2e-9b1a-0c5d3e7f8a22",
+    id="0195a8b2-7c1e-7d3f-8a4b-5c6d7e8f9a0c",
     ts=_NOON,
     interaction_id=INTERACTION.id,
     model="all-MiniLM-L6-v2",
@@ -81,25 +80,26 @@ READINGS = Readings(
 )
 ALERT = Alert(
     id=_ALERT_ID,
-    revision=1,
+    revision=2,
     status="firing",
     severity="critical",
     kind="behavior",
     metric="refusal_rate",
     detector="shift",
     segment=_SEGMENT,
-    onset=_NOON - 60_000,
-    ts=_NOON + 10_000,
-    current=0.1,
+    onset=_NOON - 300_000,
+    ts=_NOON,
+    current=0.102,
     baseline_value=0.024,
-    score=3.2,
+    score=1.2,
     threshold=1.0,
-    window=Window(_NOON - 60_000, _NOON + 10_000, 280),
-    summary="The refusal rate in app=shop,model=gpt-4o is at 10.0 %, against 2.4 % in the baseline.",
-    evidence=96.0,
-    contributions=[Contribution("refusal", 3.2)],
+    evidence=37.0,
+    window=Window(_NOON - 600_000, _NOON, 420),
+    summary="The refusal rate in app=shop,model=gpt-4o is at 10.2 %, against 2.4 % in the baseline, since "
+    "2026-03-01 11:55:00 UTC, over 420 interactions; by chance alone less than once in 37 days.",
+    contributions=[Contribution("refused", 1.0)],
     examples=[INTERACTION.id],
-    suggested_actions=["tune", "notify"],
+    suggested_actions=["tune"],
 )
 BASELINE = Baseline(
     id="b7d1e0c2",
@@ -124,7 +124,7 @@ DAY_SUMS = DaySums(
     sums=b"\x80",
 )
 ACTION = Action(
-    id="9b0d5f3e-4c1a-5e7d-8f60-2a1b3c4d5e6f",
+    id="5f0c8e4a-2f7d-5c43-9f5e-0c1d2e3f4a5b",
     revision=1,
     action="tune",
     status="proposed",
@@ -132,10 +132,10 @@ ACTION = Action(
     segment=_SEGMENT,
     metric="refusal_rate",
     severity="critical",
-    ts=_NOON + 10_000,
-    dry_run=False,
-    reason="refusal_rate: the answers have changed for the worse",
-    expected=Effect("refusal_rate", "down", 0.1, 0.062, _NOON + 7 * _DAY_MS),
+    ts=_NOON,
+    dry_run=True,
+    reason="refusal_rate: the answers have changed for the worse; prepare training data from recent "
+    "interactions",
 )
 POLICY = Policy(
     app="shop",

@@ -35,48 +35,12 @@ from drift_aware.dashboards.live.series import (
     Warming,
 )
 from drift_aware.dashboards.overview import DriftSummary, SegmentSummary
-from drift_aware.schema.alerts import Action, ActionStatus, Alert, Contribution, Window
+from drift_aware.schema.alerts import Action, ActionStatus
+from drift_aware.schema.wire_examples import ACTION, ALERT
 from drift_aware.streams.comparison import Measure
 
 _NOON = 1_772_366_400_000
 _SEGMENT = "app=shop,model=gpt-4o"
-ALERT = Alert(
-    id="8d1e07c2a94b5f6e3d210c7a",
-    revision=2,
-    status="firing",
-    severity="critical",
-    kind="behavior",
-    metric="refusal_rate",
-    detector="shift",
-    segment=_SEGMENT,
-    onset=_NOON - 300_000,
-    ts=_NOON,
-    current=0.102,
-    baseline_value=0.024,
-    score=1.2,
-    threshold=1.0,
-    evidence=37.0,
-    window=Window(_NOON - 600_000, _NOON, 420),
-    summary="The refusal rate in app=shop,model=gpt-4o is at 10.2 %, against 2.4 % in the baseline, since "
-    "2026-03-01 11:55:00 UTC, over 420 interactions; by chance alone less than once in 37 days.",
-    contributions=[Contribution("refused", 1.0)],
-    examples=["0195a8b2-7c1e-7d3f-8a4b-5c6d7e8f9a0b"],
-    suggested_actions=["tune"],
-)
-ACTION = Action(
-    id="5f0c8e4a-2f7d-5c43-9f5e-0c1d2e3f4a5b",
-    revision=1,
-    action="tune",
-    status="proposed",
-    alert_id=ALERT.id,
-    segment=_SEGMENT,
-    metric="refusal_rate",
-    severity="critical",
-    ts=_NOON,
-    dry_run=True,
-    reason="refusal_rate: the answers have changed for the worse; prepare training data from recent "
-    "interactions",
-)
 _REQUESTED = Action(
     id="c1a7d9b0-3e5f-5b21-8c64-7d8e9f0a1b2c",
     revision=1,
