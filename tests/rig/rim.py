@@ -43,17 +43,19 @@ class Rim:
         self._recover()
 
     def fold(self, which: int, records: int = 1) -> None:
-        """Count the next records of one source, if there are any."""
+        """Count the next records of one source, if there are any; a slice counts as a record."""
         source = self.sources[which % len(self.sources)]
         for _ in range(records):
-            if self._next[source] < len(self.topics.records[source]):
-                self.dead += self.stage.fold(self.topics.records[source][self._next[source]])
-                self._next[source] += 1
+            if self.behind(source):
+                letters = self.stage.fold(self.topics.records[source][self._next[source]])
+                self.dead += letters or ()
+                self._next[source] += letters is not None
 
     def fold_all(self) -> None:
         """Count everything there is."""
         for which, source in enumerate(self.sources):
-            self.fold(which, len(self.topics.records[source]))
+            while self.behind(source):
+                self.fold(which)
 
     def behind(self, source: Source) -> bool:
         """Whether a source has records that are not counted."""

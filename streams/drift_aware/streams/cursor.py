@@ -152,27 +152,33 @@ class Cursor:
         self.since = 0.0
         self.ready = False
 
-    def apply(self, events: Iterable[Any]) -> None:
+    async def apply(self, events: Iterable[Any]) -> None:
         """Fold the events that come next; skip what was counted, drop what lies beyond a gap.
 
-        There is no await in here or in ``flush``, so no rebalance can come between fold and write.
+        A record that takes long is folded in slices. In between others have their turn, and a rebalance may
+        come: what is owned is looked at anew for each slice, and none of them waits within itself.
         """
-        self._positions.refuse_after_standstill()
-        now = time.monotonic()
         for event in events:
-            message = event.message
-            tp = TP(message.topic, message.partition)
-            expected = self.next.get(tp)
-            if expected is None or message.offset < expected:
-                continue  # not owned, or counted before
-            if message.offset > expected:
-                self._positions.gaps += 1
-                self._gapped.add(tp)
-                continue  # the watchdog seeks back
-            self._fold(tp, message)
+            while not self._take(event.message):
+                await asyncio.sleep(0)
+
+    def _take(self, message: Any) -> bool:
+        """Fold a record if it comes next; whether there is no more to do with it."""
+        self._positions.refuse_after_standstill()
+        tp = TP(message.topic, message.partition)
+        expected = self.next.get(tp)
+        if expected is None or message.offset < expected:
+            return True  # not owned, or counted before
+        if message.offset > expected:
+            self._positions.gaps += 1
+            self._gapped.add(tp)
+            return True  # the watchdog seeks back
+        done = self._fold(tp, message)
+        if done:
             self.next[tp] = expected + 1
-            self._dirty.add(tp)
-            self._moved[tp] = now
+        self._dirty.add(tp)
+        self._moved[tp] = time.monotonic()
+        return done
 
     def flush(self) -> None:
         """Write and send what has changed."""
@@ -291,7 +297,7 @@ class Cursor:
             return None  # aiokafka, in a thread of its own, has it no more; word of that is on its way
         return high
 
-    def _fold(self, tp: TP, message: Any) -> None:
+    def _fold(self, tp: TP, message: Any) -> bool:
         headers = message.headers or []
         stamp = message.timestamp
         record = Input(
@@ -302,14 +308,16 @@ class Cursor:
             content_type=content_type(headers),
             appended_ms=round(stamp * 1000) if stamp and stamp > 0 else None,
         )
+        letters: Sequence[DeadLetter] | None
         try:
             letters = self._stage.fold(record)
         except Exception as error:  # noqa: BLE001
             # A stage never raises on bad input; should it all the same, one record must not stop the rest.
             _log.exception("a record could not be counted", topic=tp.topic, offset=message.offset)
             letters = [DeadLetter(record.value or b"", record.content_type, "internal", repr(error))]
-        for index, letter in enumerate(letters):
+        for index, letter in enumerate(letters or ()):
             self._bury(tp, message, index, letter)
+        return letters is not None
 
     def _bury(self, tp: TP, message: Any, index: int, letter: DeadLetter) -> None:
         headers = {

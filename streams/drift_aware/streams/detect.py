@@ -16,6 +16,7 @@ Rows of the table:
 ``{partition}||books``                                           how the false-alarm budget is shared out
 """
 
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -128,6 +129,7 @@ class Detect:
         settings: panes, windows, limits.
         observer: told what is seen, for metrics.
         clock: monotonic seconds.
+        slice_seconds: how long one call of ``fold`` may close panes; it closes one in any case.
     """
 
     def __init__(
@@ -135,12 +137,15 @@ class Detect:
         settings: Settings,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
+        slice_seconds: float = math.inf,
     ) -> None:
         self._settings = settings
         self._observer = observer or Observer()
         self._now = clock
+        self._slice_seconds = slice_seconds
         self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
         self._partitions: dict[int, _Partition] = {}
+        self._partition_count = settings.kafka.partitions
 
     def restore(self, partition: int, rows: Iterable[tuple[bytes, bytes]], notes: dict[str, bytes]) -> None:
         """Take over a partition; remembered alerts, at their latest revision, and days count as unsent."""
@@ -148,7 +153,7 @@ class Detect:
         for note in notes.values():
             state.marks = _marks(note) if note else {}
         # What was complete is closed: the same watermark must not close more only because it comes again.
-        state.complete = complete_until(state.marks, self._settings.kafka.partitions)
+        state.complete = complete_until(state.marks, self._partition_count)
         state.history.pass_time(state.complete)
         monitors: dict[str, MonitorRow] = {}
         stretches: dict[tuple[str, str], dict[int, StretchRow]] = defaultdict(dict)
@@ -187,8 +192,8 @@ class Detect:
         del topic
         return _pack(self._partitions[partition].marks)
 
-    def fold(self, record: Input) -> list[DeadLetter]:
-        """Take one message; one that cannot be read comes back."""
+    def fold(self, record: Input) -> list[DeadLetter] | None:
+        """Take one message; one that cannot be read comes back. None: there are more panes to close."""
         try:
             message = decode(record.value or b"")
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -201,8 +206,10 @@ class Detect:
             case Census():
                 self._take_census(state, record.partition, message)
             case Watermark():
-                state.marks[message.partition] = message.marks
-                self._close(state, record.partition)
+                marks = state.marks | {message.partition: message.marks}
+                if not self._close(state, record.partition, complete_until(marks, self._partition_count)):
+                    return None
+                state.marks = marks
             case Fitted():
                 self._compare_with(state, record.partition, message.baseline)
         return []
@@ -307,12 +314,15 @@ class Detect:
             sources[source] = census
             state.rows[_key(partition, "", "census", census.pane, source)] = _pack(census)
 
-    def _close(self, state: _Partition, partition: int) -> None:
-        """Close every complete pane in the order of event time, and at each time segment by segment."""
-        complete = complete_until(state.marks, self._settings.kafka.partitions)
+    def _close(self, state: _Partition, partition: int, complete: int) -> bool:
+        """Close complete panes in the order of event time, each segment by segment; whether all are closed.
+
+        A pane is closed in all segments or in none, so stopping after it is as if the watermark had come in
+        smaller steps.
+        """
         if complete == state.complete:
-            return
-        state.complete = complete
+            return True
+        begun = self._now()
         panes = {pane for segment in state.segments.values() for pane in segment.panes} | set(state.census)
         for pane in sorted(panes):
             if self._clock.closes_at(pane) > complete:
@@ -321,8 +331,12 @@ class Detect:
             for name in sorted(state.segments):
                 if pane in state.segments[name].panes:
                     self._close_pane(state, partition, name, pane)
+            if self._now() - begun >= self._slice_seconds:
+                return False
+        state.complete = complete
         for day in state.history.pass_time(complete):
             state.rows[_day_key(partition, day)] = None
+        return True
 
     def _advance_books(self, state: _Partition, partition: int, pane: int) -> None:
         events: Counter[str] = Counter()

@@ -67,8 +67,12 @@ class Stage(Protocol):
     def forget(self) -> None:
         """Drop everything in memory: another worker may own it now."""
 
-    def fold(self, record: Input) -> Sequence[DeadLetter]:
-        """Count one record; what cannot be counted comes back. Never raises on bad input."""
+    def fold(self, record: Input) -> Sequence[DeadLetter] | None:
+        """Count one record; what cannot be counted comes back. Never raises on bad input.
+
+        None says that there is more to do than one should wait for: fold the same record again. In between
+        anything may happen, ``changes`` and ``restore`` too, but no other record may be folded.
+        """
 
     def note(self, topic: str, partition: int) -> bytes:
         """What must be kept exactly as far as the position: stored in the same row."""

@@ -47,6 +47,8 @@ SIZE_SECONDS = 15.0
 # Less than most supervisors wait before they kill.
 LEAVE_SECONDS = 25.0
 MOST_RECORDS = 100
+# The panes of hours may close at once; in between the worker must show that it lives.
+SLICE_SECONDS = 0.25
 
 
 def run(settings: Settings) -> None:
@@ -117,7 +119,7 @@ def build(settings: Settings, summarise: Summarise, registry: CollectorRegistry)
     app = _app(settings)
     metrics = WorkerMetrics(registry, settings)
     positions = Positions(app)
-    detect = Detect(settings, metrics)
+    detect = Detect(settings, metrics, slice_seconds=SLICE_SECONDS)
     sources = [topic.name for topic in SOURCES.values()]
     first = positions.add(summarise, _table(app, PANES_TABLE, settings), sources, metrics.failed)
     second = positions.add(detect, _table(app, MONITORS_TABLE, settings), [SUMMARIES.name], metrics.failed)
@@ -129,12 +131,12 @@ def build(settings: Settings, summarise: Summarise, registry: CollectorRegistry)
             for event in events:
                 metrics.records.labels(event.message.topic).inc()
                 heard.noted(event.message.topic, event.message.partition)
-            first.apply(events)
+            await first.apply(events)
 
     @app.agent(app.topic(SUMMARIES.name, key_serializer="raw", value_serializer="raw"), name="detect")
     async def detect_agent(stream: Any) -> None:
         async for events in stream.take_events(MOST_RECORDS, within=0.1):
-            second.apply(events)
+            await second.apply(events)
 
     def write() -> None:
         first.flush()
@@ -154,7 +156,8 @@ def _keep_time(app: Any, positions: Positions, write: Callable[[], None]) -> Non
     @app.timer(FLUSH_SECONDS)
     async def flush() -> None:
         positions.beat()
-        if positions.ready and pace.is_due():
+        # Once the app stops its producer closes, and what came then would end the process with an error.
+        if positions.ready and not app.should_stop and pace.is_due():
             write()
             pace.wrote()
 
