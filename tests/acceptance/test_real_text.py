@@ -33,6 +33,7 @@ UNSEEN_DOMAIN = "credit_cards"
 INTERACTIONS = 7000
 CHANGE_AT = 4000
 RATE = 100  # a second of event time
+SEGMENTS = {"all", "app=assistant"}
 ANSWERS = ("Sure, that is done.", "Here is what I found for you.", "You can do that in the settings.")
 SETTINGS: dict[str, object] = {
     "pane_seconds": 1,
@@ -129,9 +130,12 @@ class Chain:
         return totals
 
     def read_until(self) -> int:
-        """The end of the last pane of all traffic that has been closed, milliseconds."""
-        readings = [json.loads(record.value or b"") for record in read_each(self._settings, READINGS.name)]
-        return max((reading["end"] for reading in readings if reading["segment"] == "all"), default=0)
+        """The end of the last pane that has been closed in both segments, milliseconds."""
+        ends = dict.fromkeys(SEGMENTS, 0)
+        for record in read_each(self._settings, READINGS.name):
+            reading = json.loads(record.value or b"")
+            ends[reading["segment"]] = max(ends[reading["segment"]], reading["end"])
+        return min(ends.values())
 
     def alerts(self) -> dict[str, Alert]:
         """Every alert on the topic, at its latest revision."""
@@ -192,7 +196,7 @@ def test_a_drift_is_alerted_on_recorded_once_and_answered_with_a_proposed_action
 
     paging = [alert for alert in chain.alerts().values() if alert.paging]
     assert {metric} <= {alert.metric for alert in paging} <= {metric} | MOVED_TOO.get(metric, set())
-    assert {alert.segment for alert in paging if alert.metric == metric} == {"all", "app=assistant"}
+    assert {alert.segment for alert in paging if alert.metric == metric} == SEGMENTS
     for alert in paging:
         change = event_time(events, CHANGE_AT)
         assert change - 5_000 <= alert.onset <= change + 15_000

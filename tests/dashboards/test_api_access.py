@@ -30,6 +30,8 @@ RULES = {
     ("GET", "/events"): "read",
     ("GET", "/actions"): "read",
     ("GET", "/actions/{action_id}"): "read",
+    ("GET", "/"): None,
+    ("GET", "/page/{name}"): None,
     ("GET", "/live/overview"): "read",
     ("GET", "/live/series"): "read",
     ("GET", "/live/alerts/{alert_id}"): "read",
@@ -69,7 +71,10 @@ def opened(database_url: str) -> Iterator[TestClient]:
 
 def ask(api: TestClient, method: str, path: str, headers: dict[str, str] | None = None) -> int:
     answer = api.request(
-        method, path.format(alert_id="a", action_id="a"), json=BODIES.get(path), headers=headers
+        method,
+        path.format(alert_id="a", action_id="a", name="main.js"),
+        json=BODIES.get(path),
+        headers=headers,
     )
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
