@@ -162,7 +162,8 @@ def test_what_the_demo_approves_is_carried_out_and_its_receipt_says_that_it_has_
     receipt = tuned()[0]["receipt"]
     assert receipt["verdict"] == "helped"
     assert receipt["e_value"] >= 100
-    assert {"proposed", "approved", "succeeded", "verified"} <= {
+    # Of steps that follow each other at once only the last may be published.
+    assert {"succeeded", "verified"} <= {
         line["status"] for line in demo.lines() if line.get("action") == "tune"
     }
 
