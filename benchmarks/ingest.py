@@ -28,13 +28,13 @@ from psycopg.types.json import Jsonb
 
 from document import placed, table
 from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_rows
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.settings import Retention
 from drift_aware.schema.topics import SOURCES
 from drift_aware.sql import dimensions, migrate, partitions, store
 from drift_aware.sql.batch import Batch, sort
 from drift_aware.sql.consumer import MAX_BATCH_RECORDS
 from drift_aware.sql.embedded import EmbeddedPostgres
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.partitions import Days
 from drift_aware.sql.rows import LOGS, LogTable
 from drift_aware.sql.sink import TARGETS, Sink, write

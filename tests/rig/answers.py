@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry
 
 from drift_aware.schema.envelope import ROWS, encode_rows
 from drift_aware.schema.events import KINDS, Event
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.topics import SOURCES
 from drift_aware.sql import store
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.sink import Sink
 from drift_aware.sql.work import Record
 from rig_events import NOON, feedback, interaction

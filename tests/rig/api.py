@@ -15,8 +15,8 @@ from drift_aware.dashboards.api.app import create
 from drift_aware.schema.alerts import Alert, Baseline, DaySums, Readings
 from drift_aware.schema.envelope import ROWS, encode_rows
 from drift_aware.schema.events import Event, Kind
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.topics import ALERTS, BASELINES, HISTORY, READINGS, SOURCES
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.sink import Sink
 from drift_aware.sql.store import Connection
 from drift_aware.sql.work import Record

@@ -7,10 +7,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from drift_aware.schema.envelope import COLUMNS, encode_columns
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.settings import Retention
 from drift_aware.schema.topics import EMBEDDINGS
 from drift_aware.sql import dimensions, partitions, store
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.sink import Sink
 from drift_aware.sql.store import Connection
 from drift_aware.sql.work import Record

@@ -20,13 +20,13 @@ from prometheus_client import CollectorRegistry
 from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_rows
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import KINDS, TYPES
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.topics import SOURCES
 from drift_aware.sql import export_files, store
 from drift_aware.sql.erasure import forget
 from drift_aware.sql.export import Selection, What, dimensions_of, moment_of
 from drift_aware.sql.export_files import Format
 from drift_aware.sql.export_verb import copy
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.sink import Sink
 from drift_aware.sql.tombstones import Names
 from drift_aware.sql.work import Record

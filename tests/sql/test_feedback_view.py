@@ -8,10 +8,10 @@ from prometheus_client import CollectorRegistry
 
 from drift_aware.schema.envelope import ROWS, encode_rows
 from drift_aware.schema.events import Event
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.settings import Retention
 from drift_aware.schema.topics import FEEDBACK, INTERACTIONS
 from drift_aware.sql import partitions, store
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.sink import Sink
 from drift_aware.sql.store import Connection
 from drift_aware.sql.work import Record

@@ -19,11 +19,11 @@ from drift_aware.actions.runner import Runner
 from drift_aware.schema.alerts import Alert
 from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_rows
 from drift_aware.schema.events import KINDS
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.settings import Actions
 from drift_aware.schema.topics import ALERTS, SOURCES
 from drift_aware.sql import store, tombstones
 from drift_aware.sql.erasure import forget
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.sink import Sink
 from drift_aware.sql.store import Connection
 from drift_aware.sql.tombstones import Names

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from prometheus_client import CollectorRegistry
 
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.settings import Retention
 from drift_aware.sql import dimensions, partitions, retention, store
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.partitions import PARTITIONED
 from drift_aware.sql.retention import Removed
 from drift_aware.sql.sink import Sink

@@ -15,11 +15,11 @@ from psycopg.sql import SQL, Identifier
 
 from drift_aware.schema.alerts import Reading
 from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_rows
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.settings import Retention
 from drift_aware.schema.topics import SOURCES
 from drift_aware.sql import batch, partitions, store
 from drift_aware.sql.embedded import EmbeddedPostgres
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.partitions import Days
 from drift_aware.sql.rows import LOGS
 from drift_aware.sql.sink import Sink

@@ -46,7 +46,7 @@ class Spending(Collector):
         try:
             with self._connect() as connection:
                 sums = connection.execute(QUERIES["action_sums"]).fetchone()
-                queue = connection.execute(QUERIES["action_queue"]).fetchall()
+                queue = connection.execute(QUERIES["action_queue"], {"waiting": list(_WAITING)}).fetchall()
         except (Unreachable, psycopg.Error) as error:
             log.warning("the ledger cannot be read for metrics", cause=type(error).__name__)
             return

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, start_http_server
 
 from drift_aware.schema.errors import SettingsError
-from drift_aware.schema.metrics import SinkMetrics as SinkMetrics
 
 
 @contextmanager

@@ -1384,5 +1384,5 @@ ORDER BY vector.ts DESC
 -- How many actions stand where they wait for somebody, and when the one that waits longest last changed.
 SELECT action, status, count(*), extract(epoch FROM min(updated_at))::float8
 FROM action_log
-WHERE status IN ('proposed', 'approved', 'running', 'unknown')
+WHERE status = ANY (%(waiting)s)
 GROUP BY action, status

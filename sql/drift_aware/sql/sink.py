@@ -20,11 +20,11 @@ from pgvector.psycopg import register_vector
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import set_json_dumps
 
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.settings import Retention
 from drift_aware.schema.topics import ALERTS, BASELINES, HISTORY, READINGS, SOURCES
 from drift_aware.sql import withholding
 from drift_aware.sql.batch import Batch, sort
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.rows import LOGS, LogTable
 from drift_aware.sql.store import Connection

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import structlog
 
+from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.settings import Retention
 from drift_aware.sql import dimensions, partitions, retention
-from drift_aware.sql.metrics import SinkMetrics
 from drift_aware.sql.partitions import Days
 from drift_aware.sql.store import Connection
 

@@ -158,13 +158,14 @@ class Cursor:
         A record that takes long is folded in slices. In between others have their turn, and a rebalance may
         come: what is owned is looked at anew for each slice, and none of them waits within itself.
         """
+        self._positions.refuse_after_standstill()
         for event in events:
             while not self._take(event.message):
                 await asyncio.sleep(0)
+                self._positions.refuse_after_standstill()
 
     def _take(self, message: Any) -> bool:
         """Fold a record if it comes next; whether there is no more to do with it."""
-        self._positions.refuse_after_standstill()
         tp = TP(message.topic, message.partition)
         expected = self.next.get(tp)
         if expected is None or message.offset < expected:

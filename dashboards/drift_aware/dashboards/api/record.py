@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from psycopg.rows import dict_row
@@ -41,6 +41,7 @@ _EVENTS: Mapping[Kind, type[Event]] = {
     "evaluation": EvaluationEvent,
 }
 Rows = Sequence[dict[str, Any]]
+T = TypeVar("T")
 
 
 def alerts(connection: Connection, question: AlertQuestion) -> AlertPage:
@@ -97,9 +98,13 @@ def known(connection: Connection, segment: str) -> bool:
 
 def segments(connection: Connection) -> Segments:
     """Every segment, by name."""
+    return Segments(rows_as(connection, "list_segments", {}, Segment))
+
+
+def rows_as(connection: Connection, query: str, asked: Mapping[str, Any], kind: type[T]) -> list[T]:
+    """What a named query answers, its columns as the fields of a type."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(QUERIES["list_segments"]).fetchall()
-    return Segments([msgspec.convert(row, Segment) for row in rows])
+        return [msgspec.convert(row, kind) for row in cursor.execute(QUERIES[query], asked)]
 
 
 def _entry(cursor: str | None, unit: timedelta) -> dict[str, datetime | str | None]:

@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from drift_aware.dashboards.api.errors import NotFound
 from drift_aware.dashboards.live.axes import Axes, principal
-from drift_aware.dashboards.live.clock import moment, seen_until
+from drift_aware.dashboards.live.clock import seen_until
 from drift_aware.schema.segments import OTHER
+from drift_aware.sql.cells import moment
 from drift_aware.sql.export import dimensions_of
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection

@@ -7,12 +7,11 @@ import msgspec
 from msgspec import Struct
 from psycopg.rows import dict_row
 
-from drift_aware.actions import ledger
-from drift_aware.dashboards.api.errors import NotFound
-from drift_aware.dashboards.live.clock import moment
+from drift_aware.dashboards.api import record
 from drift_aware.dashboards.live.series import Numbers, Stretches
 from drift_aware.schema.alerts import Action, Alert
 from drift_aware.schema.settings import Settings
+from drift_aware.sql.cells import moment
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection
 from drift_aware.streams.budget import on_budget
@@ -81,15 +80,12 @@ def story(connection: Connection, settings: Settings, alert_id: str) -> AlertSto
     Raises:
         NotFound: there is no such alert.
     """
-    row = connection.execute(QUERIES["find_alert"], {"id": alert_id}).fetchone()
-    if row is None:
-        raise NotFound(f"there is no alert {alert_id}")
-    alert = msgspec.convert(row[0], Alert)
+    found = record.alert(connection, alert_id)
     return AlertStory(
-        alert=alert,
-        actions=ledger.of_alert(connection, alert_id),
-        evidence=_evidence(connection, settings, alert),
-        examples=_examples(connection, alert),
+        alert=found.alert,
+        actions=found.actions,
+        evidence=_evidence(connection, settings, found.alert),
+        examples=_examples(connection, found.alert),
     )
 
 

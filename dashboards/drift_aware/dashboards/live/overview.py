@@ -1,17 +1,16 @@
 """At a glance: whether anything drifts, how fast events come, and what waits for somebody."""
 
-from typing import get_args
-
 import msgspec
 from msgspec import Struct
-from psycopg.rows import dict_row
 
 from drift_aware.actions import ledger
-from drift_aware.dashboards.live.clock import moment, seen_until
-from drift_aware.dashboards.live.segments import SegmentNow, segments
-from drift_aware.schema.alerts import Action, Alert, Severity
+from drift_aware.dashboards.api.record import rows_as
+from drift_aware.dashboards.live.clock import seen_until
+from drift_aware.dashboards.live.segments import SEVERITIES, SegmentNow, segments
+from drift_aware.schema.alerts import Action, Alert
 from drift_aware.schema.segments import ALL
 from drift_aware.schema.settings import Settings
+from drift_aware.sql.cells import moment
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection
 from drift_aware.streams.budget import on_budget
@@ -22,7 +21,6 @@ _DAY_MS = 86_400_000
 _PACE_MS = 5 * _MINUTE_MS
 _WEEK_MS = 7 * _DAY_MS
 _MOST_ALERTS, _MOST_WAITING, _MOST_ACTIONS = 50, 50, 20
-_SEVERITIES = get_args(Severity)
 
 
 class May(Struct):
@@ -131,8 +129,7 @@ def _times(raised: int) -> str:
 def _waiting(connection: Connection, settings: Settings) -> list[Action]:
     asked = {
         "auto": not settings.actions.require_approval,
-        "severities": list(_SEVERITIES),
+        "severities": list(SEVERITIES),
         "limit": _MOST_WAITING,
     }
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return [msgspec.convert(row, Action) for row in cursor.execute(QUERIES["live_waiting"], asked)]
+    return rows_as(connection, "live_waiting", asked, Action)

@@ -4,9 +4,9 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from msgspec import Struct
 
-from drift_aware.dashboards.live.clock import moment
 from drift_aware.schema.alerts import Severity
 from drift_aware.schema.settings import Settings
+from drift_aware.sql.cells import moment
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection
 from drift_aware.streams.budget import on_budget
@@ -18,7 +18,8 @@ SILENCE = "no_data"
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
 _MOST_SEGMENTS = 2000
-_SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+# The worst last.
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 class SegmentNow(Struct):
@@ -82,7 +83,7 @@ def segments(connection: Connection, settings: Settings, until: int) -> list[Seg
         settings: when a segment is silent, and which detectors are on the budget.
         until: event time up to which panes are known, milliseconds.
     """
-    alerts = {"silence": SILENCE, "severities": list(_SEVERITIES)}
+    alerts = {"silence": SILENCE, "severities": list(SEVERITIES)}
     firing = {name: Firing(*rest) for name, *rest in connection.execute(QUERIES["live_firing"], alerts)}
     panes = connection.execute(QUERIES["live_segments"], asked_segments(settings, until))
     seen = {name: Seen(*rest) for name, *rest in panes}
@@ -109,7 +110,7 @@ def _segment(name: str, seen: Seen, firing: Firing) -> SegmentNow:
         segment=name,
         state=_state(seen, firing),
         firing=firing.alerts,
-        severity=None if firing.worst is None else _SEVERITIES[firing.worst],
+        severity=None if firing.worst is None else SEVERITIES[firing.worst],
         since=firing.since,
         events=seen.events,
         until=seen.until,
@@ -126,5 +127,5 @@ def _state(seen: Seen, firing: Firing) -> SegmentState:
 
 
 def _place(segment: SegmentNow) -> tuple[bool, int, int, str]:
-    worst = -1 if segment.severity is None else _SEVERITIES.index(segment.severity)
+    worst = -1 if segment.severity is None else SEVERITIES.index(segment.severity)
     return (segment.state != "drifting", -worst, -(segment.since or 0), segment.segment)

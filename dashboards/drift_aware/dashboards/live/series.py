@@ -3,17 +3,16 @@
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import groupby
-from typing import Any
 
-import msgspec
 from msgspec import Struct
-from psycopg.rows import dict_row
 
+from drift_aware.dashboards.api.record import rows_as
 from drift_aware.dashboards.live import bands
-from drift_aware.dashboards.live.clock import moment, seen_until
+from drift_aware.dashboards.live.clock import seen_until
 from drift_aware.dashboards.live.units import Unit, lower_is_better, unit_of
 from drift_aware.schema.alerts import ActionKind, ActionStatus, AlertStatus, Severity
 from drift_aware.schema.settings import Settings
+from drift_aware.sql.cells import moment
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection
 from drift_aware.streams.budget import on_budget
@@ -163,9 +162,9 @@ def series(connection: Connection, settings: Settings, segment: str, hours: int,
         end=end,
         width=cut.width,
         metrics=list(_metrics([Row(*row) for row in rows], budgeted)),
-        warming_up=_read(connection, "live_warming", asked, Warming),
-        alerts=_read(connection, "live_segment_alerts", asked, AlertMark),
-        actions=_read(connection, "live_segment_actions", asked, ActionMark),
+        warming_up=rows_as(connection, "live_warming", asked, Warming),
+        alerts=rows_as(connection, "live_segment_alerts", asked, AlertMark),
+        actions=rows_as(connection, "live_segment_actions", asked, ActionMark),
     )
 
 
@@ -239,8 +238,3 @@ def _detectors(rows: Iterable[Row], times: list[int], budgeted: frozenset[str]) 
             threshold=[row.threshold if row else None for row in at],
             fired=[int(row.fired) if row else 0 for row in at],
         )
-
-
-def _read(connection: Connection, query: str, asked: dict[str, Any], kind: Any) -> Any:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return [msgspec.convert(row, kind) for row in cursor.execute(QUERIES[query], asked)]
