@@ -41,9 +41,10 @@ _log = structlog.get_logger(__name__)
 
 FLUSH_SECONDS = 0.5
 WATCH_SECONDS = 1.0
-# After a write so many times its length pass before the next, but no more seconds than that.
-WRITING_SHARE = 8.0
-LONGEST_SECONDS = 4.0
+# After a write so many times its length pass before the next, but no more seconds than that. Sending the rows
+# takes as long again as making them, and is not in that length.
+WRITING_SHARE = 16.0
+LONGEST_SECONDS = 8.0
 SIZE_SECONDS = 15.0
 # Less than most supervisors wait before they kill.
 LEAVE_SECONDS = 25.0
@@ -209,7 +210,7 @@ class Pace:
     ...     now[0] = second
     ...     if pace.is_due():
     ...         found.append(second)
-    ...         now[0] += 0.4  # it takes that long
+    ...         now[0] += 0.2  # it takes that long
     ...         pace.wrote()
     >>> found
     [0, 4]
