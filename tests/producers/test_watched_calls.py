@@ -153,7 +153,7 @@ def test_the_response_is_written_out_as_it_would_be_without(desk: Desk) -> None:
     watched = desk.ask()
 
     async def story(client: Any) -> Any:
-        bare = type(client)(api_key="sk", **desk.api.at(desk.models.url))
+        bare = desk.api.make(desk.models.url)
         answer = await settled(desk.asking(bare))
         await settled(bare.close())
         return answer

@@ -24,6 +24,7 @@ class Api:
 
     Attributes:
         client: the class of the client.
+        http: the class of what it talks through.
         at: what the client is given, by the address of the models.
         create: the method of a client that asks, by its names.
         given: what it is asked with.
@@ -31,10 +32,18 @@ class Api:
     """
 
     client: type[Any]
+    http: type[Any]
     at: Callable[[str], Mapping[str, Any]]
     create: str
     given: Mapping[str, Any]
     path: str
+
+    def make(self, url: str, **options: Any) -> Any:
+        """A client of the models at that address."""
+        # Most of what a client takes to be made are the certificates it does not need here.
+        http = self.http(verify=False)
+        given = {"api_key": "sk-a-secret", "max_retries": 0, **self.at(url), **options}
+        return self.client(http_client=http, **given)
 
     def resource(self, client: Any) -> Any:
         """What has the methods ``create`` and ``stream``."""
@@ -55,8 +64,10 @@ def _anthropic(url: str) -> Mapping[str, Any]:
     return {"base_url": url}
 
 
-def _apis(name: str, clients: tuple[type[Any], type[Any]], *rest: Any) -> dict[str, Api]:
-    return {f"{name}-{kind}": Api(each, *rest) for kind, each in zip(("sync", "async"), clients, strict=True)}
+def _apis(name: str, library: Any, client: str, *rest: Any) -> dict[str, Api]:
+    blocking = Api(getattr(library, client), library.DefaultHttpxClient, *rest)
+    waiting = Api(getattr(library, f"Async{client}"), library.DefaultAsyncHttpxClient, *rest)
+    return {f"{name}-sync": blocking, f"{name}-async": waiting}
 
 
 _CHAT = ("chat.completions", _MESSAGES, "/chat/completions")
@@ -64,17 +75,10 @@ _INPUT = {"input": [{"role": "user", "content": QUESTION}]}
 _MESSAGE = {**_MESSAGES, "max_tokens": 100}
 
 APIS: Mapping[str, Api] = {
-    **_apis("chat", (openai.OpenAI, openai.AsyncOpenAI), _openai, *_CHAT),
-    **_apis("azure", (openai.AzureOpenAI, openai.AsyncAzureOpenAI), _azure, *_CHAT),
-    **_apis("responses", (openai.OpenAI, openai.AsyncOpenAI), _openai, "responses", _INPUT, "/responses"),
-    **_apis(
-        "messages",
-        (anthropic.Anthropic, anthropic.AsyncAnthropic),
-        _anthropic,
-        "messages",
-        _MESSAGE,
-        "/messages",
-    ),
+    **_apis("chat", openai, "OpenAI", _openai, *_CHAT),
+    **_apis("azure", openai, "AzureOpenAI", _azure, *_CHAT),
+    **_apis("responses", openai, "OpenAI", _openai, "responses", _INPUT, "/responses"),
+    **_apis("messages", anthropic, "Anthropic", _anthropic, "messages", _MESSAGE, "/messages"),
 }
 
 
@@ -96,8 +100,7 @@ class Desk:
         """
 
         async def told() -> _Told:
-            options = {"api_key": "sk-a-secret", "max_retries": 0, **self.api.at(self.models.url), **client}
-            made = self.api.client(**options)
+            made = self.api.make(self.models.url, **client)
             watched = watch(made, self.publisher, **self.options)
             assert watched is made
             try:
