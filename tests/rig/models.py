@@ -51,13 +51,13 @@ class Models(Listener):
 
     def streamed(self, path: str) -> Reply:
         """A streamed answer, all of it."""
-        return events(_STREAMS[_api(path)](self.saying))
+        return events(STREAMS[_api(path)](self.saying))
 
     def _said(self, heard: Heard) -> Reply:
         api = _api(heard.path)
         if heard.json.get("stream"):
             return self.streamed(heard.path)
-        return document(_embedded(heard.json) if api == "embeddings" else _ANSWERS[api](self.saying))
+        return document(_embedded(heard.json) if api == "embeddings" else ANSWERS[api](self.saying))
 
 
 def document(body: object) -> Reply:
@@ -215,8 +215,8 @@ def _embedded(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"object": "list", "model": SNAPSHOT, "data": data, "usage": usage}
 
 
-_ANSWERS = {"completions": _completion, "responses": _response, "messages": _message}
-_STREAMS: Mapping[str, Any] = {
+ANSWERS = {"completions": _completion, "responses": _response, "messages": _message}
+STREAMS: Mapping[str, Any] = {
     "completions": _completion_chunks,
     "responses": _response_events,
     "messages": _message_events,

@@ -3,8 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -46,16 +45,22 @@ class Watching(Struct, frozen=True):
     timer: Callable[[], float] = time.perf_counter
 
 
-@contextmanager
-def unnoticed() -> Iterator[None]:
-    """Let nothing that goes wrong inside reach the application; each kind of it is logged once."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - whatever it is, the application's call has gone well
-        kind = type(error).__name__
-        if kind not in _told:
-            _told.add(kind)
-            _log.warning("a call of a model is not published whole: %s", kind, exc_info=error)
+class _Unnoticed:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        name = type(error).__name__
+        if name not in _told:
+            _told.add(name)
+            _log.warning("a call of a model is not published whole: %s", name, exc_info=error)
+        return True
+
+
+# Lets nothing that goes wrong inside reach the application, whose call has gone well; each kind of error is
+# logged once. One for all, because making one takes longer than most of what it stands around.
+UNNOTICED = _Unnoticed()
 
 
 class ChatCall:
@@ -81,7 +86,7 @@ class ChatCall:
     def answered(self, response: Any) -> None:
         """It has come back at once; a response that cannot be read is published without its answer."""
         answer = Answer()
-        with unnoticed():
+        with UNNOTICED:
             answer = self.dialect.answer(response)
         self.ended(answer)
 
@@ -98,7 +103,7 @@ class ChatCall:
         """Publish it; a second time does nothing."""
         if not self._once.acquire(blocking=False):
             return
-        with unnoticed():
+        with UNNOTICED:
             self._watching.publisher.interaction(**self._fields | self._known(answer))
 
     def _known(self, answer: Answer) -> dict[str, Any]:
@@ -147,7 +152,7 @@ class EmbeddingCall:
 
     def answered(self, response: Any) -> None:
         """The vectors have come."""
-        with unnoticed():
+        with UNNOTICED:
             model = self._model or text(response, "model")
             for vector in vectors(response):
                 self._watching.publisher.embedding(vector, ts=self._ts, model=model, **self._fields)

@@ -4,8 +4,11 @@ What is missing, or not of the type it ought to be, is None. So one field that i
 not the event.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
+
+# As the schema of events has it.
+_LARGEST_COUNT = 10**12
 
 
 def read(source: Any, *names: str) -> Any:
@@ -19,7 +22,7 @@ def read(source: Any, *names: str) -> Any:
     for name in names:
         if source is None:
             return None
-        source = source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
+        source = source.get(name) if isinstance(source, dict) else getattr(source, name, None)
     return source
 
 
@@ -30,9 +33,9 @@ def text(source: Any, *names: str) -> str | None:
 
 
 def count(source: Any, *names: str) -> int | None:
-    """The same, if it is a whole number from 0 on."""
+    """The same, if it is a whole number that an event may carry."""
     found = read(source, *names)
-    return found if type(found) is int and found >= 0 else None
+    return found if type(found) is int and 0 <= found <= _LARGEST_COUNT else None
 
 
 def items(source: Any, *names: str) -> Iterable[Any]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
 
 from drift_aware.producers.integrations.answers import Answer
-from drift_aware.producers.integrations.calls import CANCELLED, INCOMPLETE, ChatCall, unnoticed
+from drift_aware.producers.integrations.calls import CANCELLED, INCOMPLETE, UNNOTICED, ChatCall
 
 
 def follow(stream: Any, call: ChatCall) -> None:
@@ -57,13 +57,13 @@ class _Following:
     def _look(self) -> None:
         chunk, self._latest = self._latest, None
         if chunk is not None:
-            with unnoticed():
+            with UNNOTICED:
                 self._assembly.add(chunk)
 
     def _answer(self) -> Answer:
         self._look()
         self._over = True
-        with unnoticed():
+        with UNNOTICED:
             return self._assembly.answer()
         return Answer()
 

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 from drift_aware.producers.integrations import anthropic, openai
 from drift_aware.producers.integrations.answers import Dialect
 from drift_aware.producers.integrations.calls import (
+    UNNOTICED,
     Call,
     ChatCall,
     EmbeddingCall,
     EmbeddingKind,
     Prices,
     Watching,
-    unnoticed,
 )
 from drift_aware.producers.integrations.shapes import text
 from drift_aware.producers.integrations.streams import follow
@@ -129,7 +129,7 @@ def _blocking(request: Any, watching: Watching, dialects: Mapping[str, Dialect])
             call.failed(error)
             raise
         parsed = response
-        with unnoticed():
+        with UNNOTICED:
             if _is_raw(response):
                 parsed = None if _is_unread(options, kwargs) else response.parse()
         _come(call, response, parsed)
@@ -150,7 +150,7 @@ def _waiting(request: Any, watching: Watching, dialects: Mapping[str, Dialect]) 
             call.failed(error)
             raise
         parsed = response
-        with unnoticed():
+        with UNNOTICED:
             if _is_raw(response):
                 parsed = None if _is_unread(options, kwargs) else response.parse()
                 # Of some releases it is to be awaited.
@@ -163,7 +163,7 @@ def _waiting(request: Any, watching: Watching, dialects: Mapping[str, Dialect]) 
 
 def _begun(watching: Watching, dialects: Mapping[str, Dialect], options: Any) -> Call | None:
     """The call, if it is one that is watched. An answer in the background is not there when it returns."""
-    with unnoticed():
+    with UNNOTICED:
         path, body = options.url.partition("?")[0], options.json_data
         if options.method != "post" or not isinstance(body, Mapping) or body.get("background") is True:
             return None
@@ -188,12 +188,12 @@ def _come(call: Call, response: Any, parsed: Any) -> None:
     if isinstance(call, EmbeddingCall):
         call.answered(parsed)
         return
-    for each in (response, parsed):
-        with suppress(Exception):  # a text has no attributes
-            # Beside the fields, so that the response compares and is written out as it would be without.
-            object.__setattr__(each, "interaction_id", call.id)
+    with suppress(Exception):  # a text has no attributes
+        # Beside the fields, so that the response compares and is written out as it would be without.
+        object.__setattr__(response, "interaction_id", call.id)
+        object.__setattr__(parsed, "interaction_id", call.id)
     if hasattr(parsed, "_iterator"):
-        with unnoticed():
+        with UNNOTICED:
             follow(parsed, call)
             return
     call.answered(parsed)
