@@ -63,7 +63,7 @@ def test_a_stream_gives_the_chunks_it_would_give_without(desk: Desk) -> None:
 def test_a_stream_that_breaks_is_published_with_what_has_come(desk: Desk) -> None:
     whole = desk.models.streamed(desk.api.path)
     desk.models.next = [replace(whole, cut=whole.body.index(b"morning"))]
-    with pytest.raises(Exception, match="peer closed connection|Connection error") as caught:
+    with pytest.raises(Exception, match=r"peer closed connection|Connection error") as caught:
         desk.ask(stream=True)
     event = desk.only
     assert event.error == type(caught.value).__name__
