@@ -45,7 +45,7 @@ class Broken:
     """A publisher of which everything raises."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        raise RuntimeError(f"{name} is broken")
+        raise RuntimeError(f"{name} is broken by {QUESTION}")
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -266,6 +266,19 @@ def test_parsed_answers_are_published(models: Models) -> None:
     assert [event.model_response for event in desk.publisher.interactions] == ["It left this morning."] * 2
 
 
+def test_what_is_in_trial_at_anthropic_is_published_too(models: Models) -> None:
+    desk = Desk(APIS["messages-sync"], models)
+
+    async def story(client: anthropic.Anthropic) -> None:
+        asked: Any = desk.api.given["messages"]
+        client.beta.messages.create(model=MODEL, messages=asked, max_tokens=9)
+        with client.beta.messages.stream(model=MODEL, messages=asked, max_tokens=9) as stream:
+            stream.until_done()
+
+    desk.tell(story)
+    assert [event.model_response for event in desk.publisher.interactions] == ["It left this morning."] * 2
+
+
 EMBEDDERS = pytest.mark.parametrize("kind", ["sync", "async"])
 FORMATS = pytest.mark.parametrize("given", [{}, {"encoding_format": "float"}, {"encoding_format": "base64"}])
 

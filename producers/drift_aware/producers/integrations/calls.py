@@ -54,7 +54,9 @@ class _Unnoticed:
         name = type(error).__name__
         if name not in _told:
             _told.add(name)
-            _log.warning("a call of a model is not published whole: %s", name, exc_info=error)
+            # Its own words may be those of a person.
+            _log.warning("a call of a model is not published whole: %s", name)
+            _log.debug("the error was", exc_info=error)
         return True
 
 

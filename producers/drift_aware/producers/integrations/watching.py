@@ -130,9 +130,9 @@ def _blocking(request: Any, watching: Watching, dialects: Mapping[str, Dialect])
             raise
         parsed = response
         with UNNOTICED:
-            if _is_raw(response):
+            if _is_raw(options):
                 parsed = None if _is_unread(options, kwargs) else response.parse()
-        _come(call, response, parsed)
+        _come(call, response, parsed, kwargs)
         return response
 
     return _marked(watched, request)
@@ -151,11 +151,11 @@ def _waiting(request: Any, watching: Watching, dialects: Mapping[str, Dialect]) 
             raise
         parsed = response
         with UNNOTICED:
-            if _is_raw(response):
+            if _is_raw(options):
                 parsed = None if _is_unread(options, kwargs) else response.parse()
                 # Of some releases it is to be awaited.
                 parsed = await parsed if inspect.isawaitable(parsed) else parsed
-        _come(call, response, parsed)
+        _come(call, response, parsed, kwargs)
         return response
 
     return _marked(watched, request)
@@ -174,8 +174,8 @@ def _begun(watching: Watching, dialects: Mapping[str, Dialect], options: Any) ->
     return None
 
 
-def _is_raw(response: Any) -> bool:
-    return hasattr(response, "http_response")
+def _is_raw(options: Any) -> bool:
+    return text(options.headers, _RAW_RESPONSE) is not None
 
 
 def _is_unread(options: Any, kwargs: Mapping[str, Any]) -> bool:
@@ -183,7 +183,7 @@ def _is_unread(options: Any, kwargs: Mapping[str, Any]) -> bool:
     return text(options.headers, _RAW_RESPONSE) == _BODY_NOT_READ and not kwargs.get("stream")
 
 
-def _come(call: Call, response: Any, parsed: Any) -> None:
+def _come(call: Call, response: Any, parsed: Any, kwargs: Mapping[str, Any]) -> None:
     """Give the response its id, and publish it, at once or when its stream ends."""
     if isinstance(call, EmbeddingCall):
         call.answered(parsed)
@@ -192,7 +192,7 @@ def _come(call: Call, response: Any, parsed: Any) -> None:
         # Beside the fields, so that the response compares and is written out as it would be without.
         object.__setattr__(response, "interaction_id", call.id)
         object.__setattr__(parsed, "interaction_id", call.id)
-    if hasattr(parsed, "_iterator"):
+    if kwargs.get("stream"):
         with UNNOTICED:
             follow(parsed, call)
             return
