@@ -67,6 +67,19 @@ def test_a_publisher_that_raises_is_not_felt_and_is_told_of_once(
     assert line.getMessage() == "a call of a model is not published whole: RuntimeError"
 
 
+def test_not_even_a_log_that_raises_is_felt(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def handle(record: logging.LogRecord) -> None:
+        said.append(record.name)
+        raise RuntimeError("no space left")
+
+    monkeypatch.setattr(calls._log, "handle", handle)
+    desk.publisher = Broken()
+    assert interaction_id(desk.ask()) is not None
+    assert said == ["drift_aware.producers.integrations"]
+
+
 def test_a_publisher_that_raises_does_not_hide_what_the_call_raises(desk: Desk) -> None:
     desk.publisher = Broken()
     desk.models.next = [Reply(400, b'{"error": {"message": "no such model"}}')]

@@ -84,6 +84,18 @@ def test_an_error_in_the_stream_is_raised_and_published(desk: Desk) -> None:
     assert "secret" not in repr(desk.only)
 
 
+def test_a_stream_of_responses_that_fails_says_why(models: Models) -> None:
+    desk = Desk(APIS["responses-sync"], models)
+    whole = {"id": "r", "object": "response", "model": MODEL, "output": [], "status": "failed"}
+    failed = {"type": "response.failed", "response": {**whole, "error": {"code": "rate_limit_exceeded"}}}
+    told = {"type": "error", "code": "server_error", "message": "an inner secret", "param": None}
+    models.next = [events([{"sequence_number": 1, **each}]) for each in (failed, told)]
+    desk.ask(stream=True)
+    desk.ask(stream=True)
+    found = [(event.error, event.finish_reason) for event in desk.publisher.interactions]
+    assert found == [("rate_limit_exceeded", "failed"), ("server_error", "incomplete")]
+
+
 def test_a_stream_that_ends_without_a_reason_is_incomplete(desk: Desk) -> None:
     desk.models.saying = Saying(ends=False)
     desk.ask(stream=True)

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -54,9 +55,10 @@ class _Unnoticed:
         name = type(error).__name__
         if name not in _told:
             _told.add(name)
-            # Its own words may be those of a person.
-            _log.warning("a call of a model is not published whole: %s", name)
-            _log.debug("the error was", exc_info=error)
+            with suppress(Exception):  # a handler of the application's may raise
+                # Its own words may be those of a person.
+                _log.warning("a call of a model is not published whole: %s", name)
+                _log.debug("the error was", exc_info=error)
         return True
 
 
