@@ -89,10 +89,10 @@ class ChatCall:
 
     def answered(self, response: Any) -> None:
         """It has come back at once; a response that cannot be read is published without its answer."""
-        answer = Answer()
+        answer = None
         with UNNOTICED:
             answer = self.dialect.answer(response)
-        self.ended(answer)
+        self.ended(answer or Answer())
 
     def failed(self, error: BaseException, answer: Answer | None = None) -> None:
         """It has raised, after as much of an answer; what is no Exception has been the application's wish."""

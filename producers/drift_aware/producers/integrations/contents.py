@@ -37,7 +37,7 @@ def question(messages: Any) -> str | None:
     """
     if isinstance(messages, str):
         return messages
-    for message in reversed([*items(messages)]):
+    for message in reversed(items(messages)):
         if read(message, "role") == "user":
             said = words(read(message, "content"))
             if said is not None:

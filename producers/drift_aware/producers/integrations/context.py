@@ -50,9 +50,14 @@ def about(**fields: Unpack[About]) -> Iterator[None]:
 
 def of_interaction() -> dict[str, Any]:
     """What was said, as fields of an interaction."""
-    return {name: value for name, value in _about.get({}).items() if name not in _OF_EMBEDDINGS_ONLY}
+    return _without(_OF_EMBEDDINGS_ONLY)
 
 
 def of_embedding() -> dict[str, Any]:
     """What was said, as fields of an embedding."""
-    return {name: value for name, value in _about.get({}).items() if name not in _OF_INTERACTIONS_ONLY}
+    return _without(_OF_INTERACTIONS_ONLY)
+
+
+def _without(names: frozenset[str]) -> dict[str, Any]:
+    said = _about.get(None)
+    return {name: value for name, value in said.items() if name not in names} if said else {}

@@ -21,15 +21,16 @@ class Chat:
 
     def answer(self, response: Any) -> Answer:
         """The first choice; an empty list of choices is an answer without text."""
-        choice = first(response, "choices")
-        refusal = text(choice, "message", "refusal")
+        choice, usage = first(response, "choices"), read(response, "usage")
+        message = read(choice, "message")
+        refusal = text(message, "refusal")
         return Answer(
-            text=words(read(choice, "message", "content")) or refusal,
+            text=words(read(message, "content")) or refusal,
             refusal=True if refusal else None,
             finish_reason=text(choice, "finish_reason"),
             model=text(response, "model"),
-            input_tokens=count(response, "usage", "prompt_tokens"),
-            output_tokens=count(response, "usage", "completion_tokens"),
+            input_tokens=count(usage, "prompt_tokens"),
+            output_tokens=count(usage, "completion_tokens"),
         )
 
     def assembly(self) -> Assembly:

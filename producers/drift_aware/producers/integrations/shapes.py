@@ -4,7 +4,7 @@ What is missing, or not of the type it ought to be, is None. So one field that i
 not the event.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 # As the schema of events has it.
@@ -38,7 +38,7 @@ def count(source: Any, *names: str) -> int | None:
     return found if type(found) is int and 0 <= found <= _LARGEST_COUNT else None
 
 
-def items(source: Any, *names: str) -> Iterable[Any]:
+def items(source: Any, *names: str) -> Sequence[Any]:
     """The same, if it is a list or a tuple; nothing of anything else, which may be readable only once."""
     found = read(source, *names)
     return found if isinstance(found, list | tuple) else ()
@@ -46,4 +46,5 @@ def items(source: Any, *names: str) -> Iterable[Any]:
 
 def first(source: Any, *names: str) -> Any:
     """The first item of a list."""
-    return next(iter(items(source, *names)), None)
+    found = items(source, *names)
+    return found[0] if found else None
