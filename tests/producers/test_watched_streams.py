@@ -155,6 +155,31 @@ def test_a_stream_nobody_reads_or_closes_is_published_when_it_is_forgotten(desk:
     assert {event.user_query for event in desk.publisher.interactions} == {QUESTION}
 
 
+@pytest.mark.parametrize("name", ["chat-sync", "messages-sync"])
+def test_a_dropped_stream_closes_its_connection_as_soon_as_without_us(models: Models, name: str) -> None:
+    desk = Desk(APIS[name], models)
+
+    async def story(client: Any) -> list[bool]:
+        bare = desk.api.make(models.url)
+        closed = []
+        for each in (bare, client):
+            stream = desk.asking(each, stream=True)
+            next(stream)
+            response = stream.response
+            del stream
+            closed.append(response.is_closed)
+        bare.close()
+        return closed
+
+    gc.disable()
+    try:
+        without, with_us = desk.tell(story)
+    finally:
+        gc.enable()
+    # Some releases leave it to the garbage collector.
+    assert with_us is without
+
+
 def test_a_task_that_is_cancelled_is_no_error(models: Models) -> None:
     desk = Desk(APIS["chat-async"], models)
     models.next = [replace(models.streamed("/chat/completions"), hold=True)]

@@ -1,6 +1,6 @@
 """How OpenAI's API asks and answers, by the objects of its Python library, which is not imported.
 
-Source: the types of openai 2.54 and 3.51.
+Source: the types of openai 2.0 to 3.51.
 """
 
 from base64 import b64decode

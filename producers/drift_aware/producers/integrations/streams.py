@@ -7,6 +7,7 @@ chunks.
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
+from weakref import WeakMethod, ref
 
 from drift_aware.producers.integrations.answers import Answer
 from drift_aware.producers.integrations.calls import CANCELLED, INCOMPLETE, UNNOTICED, ChatCall
@@ -43,11 +44,14 @@ class _Following:
 
     def before(self, close: Callable[..., Any]) -> Callable[..., Any]:
         """``close``, which ends the call; while we read, it is only that the response has come to its end."""
+        # Weak, or a stream that is dropped would wait for the garbage collector to give its connection back.
+        own, closed = ref(self), WeakMethod(close)
 
         def closing(*args: Any, **kwargs: Any) -> Any:
-            if not self._reading:
-                self._ended(CANCELLED)
-            return close(*args, **kwargs)
+            following, method = own(), closed()
+            if following is not None and not following._reading:
+                following._ended(CANCELLED)
+            return method(*args, **kwargs) if method is not None else None
 
         return closing
 
