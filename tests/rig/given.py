@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from drift_aware.schema import wire_examples
 from drift_aware.sql import dimensions, store
 from rig.api import Persisted
 from rig.kafka import free_ports
+from rig.models import Models
 from rig_events import embedding
 
 # An application as the pages have it: a model that answers, an embedder.
@@ -37,11 +39,13 @@ class Given:
         places: what the page calls something to what it is called here.
         environment: variables of its commands.
         prelude: stands before its Python.
+        services: run while the page is told.
     """
 
     places: dict[str, str]
     environment: dict[str, str]
     prelude: str = _APPLICATION
+    services: tuple[AbstractContextManager[object], ...] = ()
 
 
 def of(page: str, bootstrap: str, database_url: str) -> Given:
@@ -108,9 +112,18 @@ def _for_postgres(given: Given, database_url: str) -> Given:
     return given
 
 
+def _for_clients(given: Given, _: str) -> Given:
+    """Models, where the clients of the page look for theirs."""
+    models = Models()
+    addresses = {"OPENAI_BASE_URL": f"{models.url}/v1", "ANTHROPIC_BASE_URL": models.url}
+    keys = {"OPENAI_API_KEY": "sk-none", "ANTHROPIC_API_KEY": "sk-none"}
+    return replace(given, environment=given.environment | addresses | keys, services=(models,))
+
+
 _MORE: Mapping[str, Callable[[Given, str], Given]] = {
     "docs/api.md": _for_api,
     "docs/howto/approve.md": _for_approving,
+    "docs/integrations/openai-and-anthropic.md": _for_clients,
     "docs/kafka.md": _for_kafka,
     "docs/postgres.md": _for_postgres,
 }
