@@ -1,0 +1,94 @@
+"""LiteLLM in a process of its own: what it leaves open, event loops and connections, would fail other tests.
+
+Reads a JSON object from each line, calls LiteLLM so, and writes what was published.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import litellm
+import msgspec
+
+from drift_aware.producers import MemoryPublisher
+from drift_aware.producers.integrations.litellm import DriftAwareLogger
+from rig.saboteur import Saboteur
+
+_PATIENCE_SECONDS = 20.0
+
+
+async def _streamed(asked: dict[str, Any]) -> list[Any]:
+    return [chunk async for chunk in await litellm.acompletion(stream=True, **asked)]
+
+
+def _ways(runner: asyncio.Runner) -> dict[str, Callable[[dict[str, Any]], Any]]:
+    return {
+        "at once": lambda asked: litellm.completion(**asked),
+        "streamed": lambda asked: list(litellm.completion(stream=True, **asked))[-1],
+        "asynchronous": lambda asked: runner.run(litellm.acompletion(**asked)),
+        "asynchronous and streamed": lambda asked: runner.run(_streamed(asked))[-1],
+        "text": lambda asked: litellm.text_completion(**asked),
+        "embedding": lambda asked: litellm.embedding(**asked),
+        "asynchronous embedding": lambda asked: runner.run(litellm.aembedding(**asked)),
+    }
+
+
+def main() -> None:
+    with asyncio.Runner() as runner:
+        ways = _ways(runner)
+        for line in sys.stdin:
+            told = _tell(json.loads(line), ways, runner)
+            print(json.dumps(told), flush=True)  # noqa: T201 - this is the answer
+
+
+def _tell(step: dict[str, Any], ways: dict[str, Any], runner: asyncio.Runner) -> dict[str, Any]:
+    publisher: Any = Saboteur() if step["sabotage"] else MemoryPublisher(app="shop")
+    litellm.callbacks = [DriftAwareLogger(publisher, **step["logger"])]
+    told: dict[str, Any] = {"id": None, "raised": None}
+    try:
+        with _set(step["litellm"]):
+            try:
+                told["id"] = getattr(ways[step["way"]](step["asked"]), "id", None)
+            except Exception as error:  # noqa: BLE001 - the test asks which
+                told["raised"] = type(error).__name__
+            _wait(lambda: _seen(publisher) >= step["expected"], runner)
+    finally:
+        callbacks: Any = litellm.logging_callback_manager
+        callbacks._reset_all_callbacks()
+    events = [] if step["sabotage"] else [msgspec.to_builtins(event) for event in publisher.events]
+    return told | {
+        "seen": _seen(publisher),
+        "events": events,
+        "dropped": {} if step["sabotage"] else publisher.dropped,
+    }
+
+
+def _seen(publisher: Any) -> int:
+    return publisher.asked if isinstance(publisher, Saboteur) else len(publisher.events)
+
+
+def _wait(condition: Callable[[], bool], runner: asyncio.Runner) -> None:
+    """LiteLLM tells its callbacks from threads and from tasks of the event loop."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        runner.run(asyncio.sleep(0.01))
+
+
+@contextmanager
+def _set(values: dict[str, Any]) -> Iterator[None]:
+    before = {name: getattr(litellm, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(litellm, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(litellm, name, value)
+
+
+if __name__ == "__main__":
+    main()
