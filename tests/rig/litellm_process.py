@@ -1,10 +1,12 @@
 """LiteLLM in a process of its own: what it leaves open, event loops and connections, would fail other tests.
 
-Reads a JSON object from each line, calls LiteLLM so, and writes what was published.
+Reads a JSON object from each line, calls LiteLLM so, and writes what was published. If there is a Kafka, the
+logger is that of the environment, as in the proxy.
 """
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ import litellm
 import msgspec
 
 from drift_aware.producers import MemoryPublisher
+from drift_aware.producers.integrations import litellm as ours
 from drift_aware.producers.integrations.litellm import DriftAwareLogger
 from rig.saboteur import Saboteur
 
@@ -46,8 +49,9 @@ def main() -> None:
 
 
 def _tell(step: dict[str, Any], ways: dict[str, Any], runner: asyncio.Runner) -> dict[str, Any]:
-    publisher: Any = Saboteur() if step["sabotage"] else MemoryPublisher(app="shop")
-    litellm.callbacks = [DriftAwareLogger(publisher, **step["logger"])]
+    logger = _logger(step)
+    publisher: Any = logger._publisher
+    litellm.callbacks = [logger]
     told: dict[str, Any] = {"id": None, "raised": None}
     try:
         with _set(step["litellm"]):
@@ -59,16 +63,18 @@ def _tell(step: dict[str, Any], ways: dict[str, Any], runner: asyncio.Runner) ->
     finally:
         callbacks: Any = litellm.logging_callback_manager
         callbacks._reset_all_callbacks()
-    events = [] if step["sabotage"] else [msgspec.to_builtins(event) for event in publisher.events]
-    return told | {
-        "seen": _seen(publisher),
-        "events": events,
-        "dropped": {} if step["sabotage"] else publisher.dropped,
-    }
+    events = getattr(publisher, "events", [])
+    return told | {"seen": _seen(publisher), "events": [msgspec.to_builtins(event) for event in events]}
+
+
+def _logger(step: dict[str, Any]) -> DriftAwareLogger:
+    if "KAFKA_BOOTSTRAP_SERVERS" in os.environ:
+        return ours.from_environment
+    return DriftAwareLogger(Saboteur() if step["sabotage"] else MemoryPublisher(app="shop"), **step["logger"])
 
 
 def _seen(publisher: Any) -> int:
-    return publisher.asked if isinstance(publisher, Saboteur) else len(publisher.events)
+    return publisher.asked if isinstance(publisher, Saboteur) else publisher.stats.delivered
 
 
 def _wait(condition: Callable[[], bool], runner: asyncio.Runner) -> None:
