@@ -10,7 +10,7 @@ import pytest
 from fastapi import Body, FastAPI
 from fastapi.testclient import TestClient
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 
 from drift_aware.producers import Publisher
 from drift_aware.producers.integrations.asgi import DriftAwareMiddleware
@@ -38,10 +38,8 @@ def by_langchain(bootstrap: str, folder: Path) -> str:
     chosen = uuid4()
     with Publisher(bootstrap) as publisher:
         chain = RunnableLambda(lambda text: text) | FakeListChatModel(responses=[ANSWER])
-        callbacks = [DriftAwareHandler(publisher)]
-        chain.invoke(
-            QUESTION, {"callbacks": callbacks, "run_id": chosen, "metadata": {"session_id": "s-1842"}}
-        )
+        config: RunnableConfig = {"run_id": chosen, "metadata": {"session_id": "s-1842"}}
+        chain.invoke(QUESTION, config | {"callbacks": [DriftAwareHandler(publisher)]})
     return str(chosen)
 
 

@@ -180,7 +180,8 @@ def test_a_model_inside_a_tool_belongs_to_what_called_the_tool(
         """Look it up."""
         return str(model.invoke(question).content)
 
-    (RunnableLambda(lambda text: {"question": text}) | look_up).invoke(QUESTION, config)
+    chain: Runnable[Any, Any] = RunnableLambda(lambda text: {"question": text}) | look_up
+    chain.invoke(QUESTION, config)
     told = only(publisher)
     assert (told.user_query, told.model_response, told.input_tokens) == (QUESTION, ANSWER, 11)
 

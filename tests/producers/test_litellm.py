@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from rig.configuration import environment
 from rig.gateway import KEY, LOCAL, Gateway
 from rig.listener import Reply
 from rig.models import SNAPSHOT, TOKENS, VECTOR, Saying
+from rig.pages import blocks, pages
 
 WAYS = ["at once", "streamed", "asynchronous", "asynchronous and streamed"]
 QUESTION, ANSWER = "Where is my parcel?", "It left this morning."
@@ -205,10 +207,11 @@ def test_an_odd_payload_costs_what_is_odd_in_it(
     assert payloads.segment({"litellm_params": params}, payload)["ts"] == 1000
 
 
-# As the proxy does with a callback that its configuration names.
+# As the proxy does with a callback that its configuration names, here that of the documentation.
 PROXY = """
+import sys
 from litellm.proxy.types_utils.utils import get_instance_fn
-name = "drift_aware.producers.integrations.litellm.from_environment"
+[name] = sys.argv[1:]
 found = get_instance_fn(name, config_file_path="/etc/litellm/config.yaml")
 assert get_instance_fn(name) is found
 print(type(found).__name__, type(found._publisher).__name__, found._publisher._client["bootstrap.servers"])
@@ -216,8 +219,10 @@ print(type(found).__name__, type(found._publisher).__name__, found._publisher._c
 
 
 def _proxy(**variables: str) -> "subprocess.CompletedProcess[str]":
+    page = pages()["docs/integrations/litellm.md"].read_text()
+    settings = yaml.safe_load(next(block.text for block in blocks(page) if block.language == "yaml"))
     return subprocess.run(
-        [sys.executable, "-c", PROXY],
+        [sys.executable, "-c", PROXY, settings["litellm_settings"]["callbacks"]],
         env=environment("127.0.0.1:1") | LOCAL | variables,
         capture_output=True,
         text=True,
