@@ -207,6 +207,27 @@ def test_an_odd_payload_costs_what_is_odd_in_it(
     assert payloads.segment({"litellm_params": params}, payload)["ts"] == 1000
 
 
+def test_a_group_is_what_the_application_calls_the_model() -> None:
+    call = {"id": "c1", "call_type": "acompletion", "startTime": 1.0, "endTime": 2.0, "trace_id": "t1"}
+    deployed = call | {"model": "azure/gpt-4o", "model_group": "chat", "response": {"model": "chat"}}
+    told = payloads.interaction({}, deployed)
+    assert told is not None
+    assert (told["model"], told["labels"]) == ("chat", {"trace_id": "t1", "response_model": "azure/gpt-4o"})
+    assert payloads.segment({}, deployed)["model"] == "azure/gpt-4o"  # of its vectors
+
+
+def test_a_response_without_an_id_has_that_of_the_call() -> None:
+    call = {"id": "", "litellm_call_id": "c1", "call_type": "completion", "startTime": 1.0, "endTime": 2.0}
+    told = payloads.interaction({}, call)
+    assert told is not None
+    assert told["id"] == "c1"
+
+
+def test_a_failure_that_is_told_twice_is_published_once(gateway: Gateway) -> None:
+    gateway.models.next = [Reply(400, b"{}")]
+    assert len(gateway.ask(twice=True)["events"]) == 1
+
+
 # As the proxy does with a callback that its configuration names, here that of the documentation.
 PROXY = """
 import sys

@@ -31,6 +31,7 @@ class Gateway:
         model: str = "openai/gpt-4o",
         expected: int = 1,
         sabotage: bool = False,
+        twice: bool = False,
         logger: dict[str, Any] | None = None,
         litellm: dict[str, Any] | None = None,
         **asked: Any,
@@ -42,6 +43,7 @@ class Gateway:
             model: as LiteLLM knows it.
             expected: how many events are waited for.
             sabotage: whether the publisher raises.
+            twice: whether the logger is told of everything twice.
             logger: arguments of the logger.
             litellm: settings of LiteLLM for this call.
             asked: arguments of the call; a chat has ``MESSAGES`` if it says nothing.
@@ -52,10 +54,16 @@ class Gateway:
         if not asked.keys() & {"input", "prompt", "messages"}:
             asked["messages"] = MESSAGES
         where = {"api_base": f"{self.models.url}/v1", "api_key": KEY, "max_retries": 0, "model": model}
-        step = {"way": way, "asked": where | asked, "expected": expected, "sabotage": sabotage}
+        step = {
+            "way": way,
+            "asked": where | asked,
+            "expected": expected,
+            "sabotage": sabotage,
+            "twice": twice,
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        written = json.dumps(step | {"logger": logger or {}, "litellm": litellm or {}})
+        written = json.dumps(step | {"twice": twice, "logger": logger or {}, "litellm": litellm or {}})
         self._process.stdin.write(f"{written}\n")
         self._process.stdin.flush()
         while not (line := self._process.stdout.readline()).startswith("{"):

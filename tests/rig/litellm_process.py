@@ -70,7 +70,16 @@ def _tell(step: dict[str, Any], ways: dict[str, Any], runner: asyncio.Runner) ->
 def _logger(step: dict[str, Any]) -> DriftAwareLogger:
     if "KAFKA_BOOTSTRAP_SERVERS" in os.environ:
         return ours.from_environment
-    return DriftAwareLogger(Saboteur() if step["sabotage"] else MemoryPublisher(app="shop"), **step["logger"])
+    kind = _Twice if step["twice"] else DriftAwareLogger
+    return kind(Saboteur() if step["sabotage"] else MemoryPublisher(app="shop"), **step["logger"])
+
+
+class _Twice(DriftAwareLogger):
+    """Hears everything twice, as of some failures in the proxy."""
+
+    def log_failure_event(self, *given: Any, **named: Any) -> None:
+        for _ in range(2):
+            super().log_failure_event(*given, **named)
 
 
 def _seen(publisher: Any) -> int:

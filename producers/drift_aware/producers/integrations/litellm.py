@@ -5,16 +5,27 @@ In code: ``litellm.callbacks = [DriftAwareLogger(publisher)]``. In the proxy's c
 """
 
 import atexit
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
 from drift_aware.producers.integrations.calls import UNNOTICED, EmbeddingKind
-from drift_aware.producers.integrations.payloads import interaction, segment, team, vectors
+from drift_aware.producers.integrations.payloads import (
+    failed,
+    interaction,
+    interaction_id,
+    segment,
+    team,
+    vectors,
+)
 from drift_aware.producers.interface import EventPublisher
 from drift_aware.producers.publisher import Publisher
 from drift_aware.schema.redaction import Redaction
+
+_REMEMBERED_FAILURES = 100
 
 # Made when the proxy asks for it, so that importing this module needs no settings.
 from_environment: "DriftAwareLogger"
@@ -47,6 +58,8 @@ class DriftAwareLogger(CustomLogger):
         self._publisher = publisher
         self._tenant = tenant
         self._kind = embedding_kind
+        self._failures: deque[str] = deque(maxlen=_REMEMBERED_FAILURES)
+        self._lock = threading.Lock()
 
     # LiteLLM passes these by keyword, so that the names are its own.
     def log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
@@ -76,11 +89,20 @@ class DriftAwareLogger(CustomLogger):
             payload = call.get("standard_logging_object")
             if payload is None:
                 return
+            if failed(payload) and self._told_before(interaction_id(payload)):
+                return
             fields: dict[str, Any] = segment(call, payload) | {"tenant": self._tenant(payload)}
             if (found := interaction(call, payload)) is not None:
                 self._publisher.interaction(**fields | found)
             for vector in vectors(payload):
                 self._publisher.embedding(vector, kind=self._kind, **fields)
+
+    def _told_before(self, call: str) -> bool:
+        """Whether this failure is known: the proxy tells twice of those that its router finds."""
+        with self._lock:
+            known = call in self._failures
+            self._failures.append(call)
+        return known
 
 
 def __getattr__(name: str) -> Any:

@@ -43,7 +43,9 @@ def interaction(call: _Payload, payload: _Payload) -> dict[str, Any] | None:
     answer = _answer(payload.get("response"))
     known = bool(payload.get("total_tokens"))  # LiteLLM says 0 where it does not know
     return {
-        "id": str(payload["id"]),
+        "id": interaction_id(payload),
+        # What the application calls it; in the proxy and behind a router that is the name of a group.
+        "model": _group(payload) or text(payload, "model") or None,
         "user_query": _kept(question(payload.get("messages"))),
         "model_response": _kept(answer.text),
         "finish_reason": answer.finish_reason,
@@ -55,6 +57,16 @@ def interaction(call: _Payload, payload: _Payload) -> dict[str, Any] | None:
         "cost_usd": call.get("response_cost") if known else None,
         "labels": _labels(payload, answer),
     }
+
+
+def interaction_id(payload: _Payload) -> str:
+    """The response's id; LiteLLM's own of the call where the provider gives none, or has failed to."""
+    return str(payload.get("id") or payload["litellm_call_id"])
+
+
+def failed(payload: _Payload) -> bool:
+    """Whether the call has brought an error."""
+    return payload.get("status") == "failure"
 
 
 def vectors(payload: _Payload) -> Iterator[Any]:
@@ -105,17 +117,24 @@ def _answer(response: Any) -> Answer:
 
 def _error(payload: _Payload) -> str | None:
     """The kind of the error; what else LiteLLM says of it may quote texts or keys."""
-    if payload.get("status") != "failure":
+    if not failed(payload):
         return None
     return text(payload, "error_information", "error_class") or "error"
 
 
 def _labels(payload: _Payload, answer: Answer) -> dict[str, str] | None:
-    """What the proxy's users call the model, which has answered, and what links attempts at one request."""
-    labels = {"model_group": payload.get("model_group"), "trace_id": payload.get("trace_id")}
-    if answer.model != payload.get("model"):
-        labels["response_model"] = answer.model
+    """Which model has answered, if it goes by another name, and what links the attempts at one request."""
+    asked, deployed = _group(payload), text(payload, "model")
+    # The response of a group has the group's name for a model.
+    answering = deployed if asked else answer.model
+    labels = {"trace_id": payload.get("trace_id")}
+    if answering not in (asked or deployed, None):
+        labels["response_model"] = answering
     return {name: str(value) for name, value in labels.items() if value} or None
+
+
+def _group(payload: _Payload) -> str | None:
+    return text(payload, "model_group") or None
 
 
 def _kept(said: str | None) -> str | None:
