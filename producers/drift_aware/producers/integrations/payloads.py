@@ -41,7 +41,7 @@ def interaction(call: _Payload, payload: _Payload) -> dict[str, Any] | None:
     if payload.get("call_type") not in _CHAT_CALLS:
         return None
     answer = _answer(payload.get("response"))
-    known = bool(payload.get("total_tokens"))  # LiteLLM says 0 where it does not know
+    known = bool(payload.get("total_tokens"))  # LiteLLM says 0 where it does not know, of costs too
     return {
         "id": interaction_id(payload),
         # What the application calls it; in the proxy and behind a router that is the name of a group.
@@ -54,7 +54,7 @@ def interaction(call: _Payload, payload: _Payload) -> dict[str, Any] | None:
         "latency_ms": max(0.0, (payload["endTime"] - payload["startTime"]) * 1000),
         "input_tokens": payload.get("prompt_tokens") if known else None,
         "output_tokens": payload.get("completion_tokens") if known else None,
-        "cost_usd": call.get("response_cost") if known else None,
+        "cost_usd": call.get("response_cost") or None if known else None,
         "labels": _labels(payload, answer),
     }
 
