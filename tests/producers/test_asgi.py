@@ -10,9 +10,11 @@ from fastapi import Body, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
 
-from drift_aware.producers import MemoryPublisher
-from drift_aware.producers.integrations.asgi import DriftAwareMiddleware, Message, Receive, Scope, Send
+from drift_aware.producers import MemoryPublisher, Publisher
+from drift_aware.producers.integrations.asgi import DriftAwareMiddleware, Receive, Scope, Send
 from drift_aware.producers.integrations.bodies import Chat
+from drift_aware.producers.integrations.exchange import Message
+from drift_aware.producers.interface import EventPublisher
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Interaction
 from rig.saboteur import Saboteur
@@ -280,6 +282,35 @@ def test_an_answer_that_never_ends_is_an_error(publisher: MemoryPublisher) -> No
     assert (told.model_response, told.error) == ("It ", "incomplete")
 
 
+def test_a_stream_that_raises_half_way_is_an_error_with_what_came(publisher: MemoryPublisher) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start("text/event-stream"))
+        await send(chunk(b'data: {"delta": "It "}\n\n', more=True))
+        raise ConnectionError("bad key sk-0123456789abcdef")
+
+    with pytest.raises(ConnectionError):
+        exchange(publisher, app)
+    told = only(publisher)
+    assert (told.model_response, told.error) == ("It ", "ConnectionError")
+
+
+def test_what_comes_after_the_answer_does_not_count(publisher: MemoryPublisher) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering(b"{}")(scope, receive, send)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        exchange(publisher, app)
+    assert only(publisher).error is None
+
+
+def test_a_broker_that_is_away_costs_nothing() -> None:
+    with Publisher("127.0.0.1:1") as publisher:
+        exchange(publisher, answering(b"{}"))
+        publisher.close(0)
+    assert publisher.dropped == {"unsent": 1}
+
+
 def test_a_compressed_answer_is_left_alone(publisher: MemoryPublisher) -> None:
     exchange(publisher, answering(b"\x1f\x8b", headers=[(b"content-encoding", b"gzip")]))
     assert only(publisher).model_response is None
@@ -320,7 +351,7 @@ def streaming(*pieces: str) -> Any:
 
 
 def exchange(
-    publisher: MemoryPublisher,
+    publisher: EventPublisher,
     app: Any,
     *,
     chat: Chat = CHAT,

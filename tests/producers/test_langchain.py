@@ -21,7 +21,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 
-from drift_aware.producers import MemoryPublisher
+from drift_aware.producers import MemoryPublisher, Publisher
 from drift_aware.producers.integrations import about
 from drift_aware.producers.integrations.langchain import DriftAwareHandler, WatchedEmbeddings
 from drift_aware.schema.events import Interaction
@@ -292,6 +292,13 @@ def test_a_publisher_that_raises_costs_nothing(way: Way) -> None:
     saboteur = Saboteur()
     assert way(Model(responses=[said()]), MESSAGES, {"callbacks": [DriftAwareHandler(saboteur)]})
     assert saboteur.asked == 1
+
+
+def test_a_broker_that_is_away_costs_nothing() -> None:
+    with Publisher("127.0.0.1:1") as publisher:
+        Model(responses=[said()]).invoke(MESSAGES, {"callbacks": [DriftAwareHandler(publisher)]})
+        publisher.close(0)
+    assert publisher.dropped == {"unsent": 1}
 
 
 def test_runs_that_never_end_are_forgotten_at_last(publisher: MemoryPublisher) -> None:

@@ -6,23 +6,19 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from drift_aware.producers.fields import InteractionFields
-from drift_aware.producers.identifiers import new_id
-from drift_aware.producers.integrations.bodies import Chat, answer_text, question_text
-from drift_aware.producers.integrations.calls import CANCELLED, UNNOTICED
+from drift_aware.producers.integrations.bodies import Chat
+from drift_aware.producers.integrations.calls import UNNOTICED
+from drift_aware.producers.integrations.exchange import Exchange, Message
 from drift_aware.producers.interface import EventPublisher
 from drift_aware.schema.errors import SettingsError
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Of the application's scope: ``request.state.interaction`` in Starlette and FastAPI.
 STATE = "interaction"
-_FAILED = 500
-_ANSWERED = range(200, 300)
 _LONGEST_SESSION = 256
 _ENDPOINT = re.compile(r"([A-Z]+) (/\S*)")
 
@@ -79,33 +75,11 @@ class DriftAwareMiddleware:
         if chat is None:
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(chat, self._session(scope), self._max_body_bytes, self._clock)
+        exchange = Exchange(chat, self._session(scope), self._max_body_bytes, self._clock)
+        passage = _Passage(exchange, self._publisher, self._id_header, receive, send)
         state = {**scope.get("state", {}), STATE: exchange.fields}
-
-        async def receiving() -> Message:
-            message = await receive()
-            with UNNOTICED:
-                exchange.received(message)
-            return message
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                with UNNOTICED:
-                    exchange.answers(message)
-                    if exchange.counts:
-                        id_header = (self._id_header, str(exchange.fields["id"]).encode("latin-1"))
-                        message = {**message, "headers": [*message.get("headers", ()), id_header]}
-            try:
-                await send(message)
-            except OSError:  # how servers say that nobody listens any more
-                exchange.left = True
-                raise
-            with UNNOTICED:
-                if exchange.sent(message):
-                    self._publish(exchange)
-
         try:
-            await self._app({**scope, "state": state}, receiving, sending)
+            await self._app({**scope, "state": state}, passage.receive, passage.send)
         except CancelledError:
             exchange.left = True
             raise
@@ -113,14 +87,7 @@ class DriftAwareMiddleware:
             exchange.raised = type(error).__name__
             raise
         finally:
-            self._publish(exchange)
-
-    def _publish(self, exchange: "_Exchange") -> None:
-        """Publish it, once and only if it is an answer."""
-        with UNNOTICED:
-            if not exchange.published and exchange.counts:
-                exchange.published = True
-                self._publisher.interaction(**exchange.interaction())
+            passage.end()
 
     def _chat(self, scope: Scope) -> Chat | None:
         if scope["type"] != "http":
@@ -137,112 +104,52 @@ class DriftAwareMiddleware:
         return None
 
 
-class _Body:
-    """A body as it passes by."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._chunks: list[bytes] = []
-        self._left = max_bytes
-        self.unread = False
-
-    def add(self, chunk: bytes) -> None:
-        self._left -= len(chunk)
-        if self._left < 0:
-            self.unread = True
-            self._chunks.clear()
-        elif chunk:
-            self._chunks.append(chunk)
-
-    def whole(self) -> bytes:
-        return b"".join(self._chunks)
-
-
-class _Exchange:
-    """A request and what comes back; told of every message, knows in the end what to publish.
-
-    Attributes:
-        fields: the interaction so far, which the application may add to.
-        left: whether the client left before the end.
-        raised: what the application raised.
-        published: whether it was.
-    """
+class _Passage:
+    """Hands messages on between server and application, and tells an exchange of them."""
 
     def __init__(
-        self, chat: Chat, session: str | None, max_body_bytes: int, clock: Callable[[], float]
+        self, exchange: Exchange, publisher: EventPublisher, id_header: bytes, receive: Receive, send: Send
     ) -> None:
-        self.fields: InteractionFields = {"id": new_id(), "ts": time.time_ns() // 1_000_000}
-        if session is not None:
-            self.fields["session_id"] = session
-        self.left = False
-        self.raised: str | None = None
-        self.published = False
-        self._chat = chat
-        self._clock = clock
-        self._began = clock()
-        self._latency_ms: float | None = None
-        self._request, self._response = _Body(max_body_bytes), _Body(max_body_bytes)
-        self._status: int | None = None
-        self._content_type = ""
+        self._exchange = exchange
+        self._publisher = publisher
+        self._id_header = id_header
+        self._receive = receive
+        self._send = send
+        self._published = False
 
-    @property
-    def counts(self) -> bool:
-        """Whether this is an answer, or the failure to give one."""
-        if self._status is None:
-            return self.left or self.raised is not None
-        return self._status in _ANSWERED or self._status >= _FAILED
-
-    def received(self, message: Message) -> None:
-        if message["type"] == "http.request":
-            self._request.add(message.get("body", b""))
-        elif message["type"] == "http.disconnect" and self._latency_ms is None:
-            self.left = True
-
-    def answers(self, message: Message) -> None:
-        self._status = message["status"]
-        headers = {bytes(name).lower(): bytes(value) for name, value in message.get("headers", ())}
-        if b"content-encoding" not in headers:  # what is compressed cannot be read in passing
-            self._content_type = headers.get(b"content-type", b"").decode("latin-1")
-
-    def sent(self, message: Message) -> bool:
-        """Note what the client has got; whether that was the last of it."""
-        if message["type"] != "http.response.body" or self._latency_ms is not None:
-            return False
-        self._response.add(message.get("body", b""))
-        if not message.get("more_body", False):
-            self._latency_ms = self._elapsed_ms()
-        return self._latency_ms is not None
-
-    def interaction(self) -> InteractionFields:
-        """The fields to publish; texts are read only here."""
-        found: InteractionFields = {
-            "latency_ms": self._latency_ms if self._latency_ms is not None else self._elapsed_ms(),
-            "error": self._error(),
-            "finish_reason": CANCELLED if self._latency_ms is None and self.left else None,
-        }
-        # A reader of the application's may raise, which costs its text and not the interaction.
+    async def receive(self) -> Message:
+        message = await self._receive()
         with UNNOTICED:
-            found["user_query"] = question_text(self._chat, self._request.whole())
+            self._exchange.received(message)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = self._begun(message)
+        try:
+            await self._send(message)
+        except OSError:  # how servers say that nobody listens any more
+            self._exchange.left = True
+            raise
         with UNNOTICED:
-            found["model_response"] = answer_text(self._chat, self._response.whole(), self._content_type)
-        if unread := self._unread():
-            found["labels"] = {"unread": unread, **(self.fields.pop("labels", None) or {})}
-        return {**found, **self.fields}
+            if self._exchange.sent(message):
+                self.end()
 
-    def _error(self) -> str | None:
-        if self.raised is not None and not self.left:
-            return self.raised
-        if self._status is not None and self._status >= _FAILED:
-            return f"HTTP {self._status}"
-        return "incomplete" if self._latency_ms is None and not self.left else None
+    def end(self) -> None:
+        """Publish it, once and only if it is an answer."""
+        with UNNOTICED:
+            if not self._published and self._exchange.counts:
+                self._published = True
+                self._publisher.interaction(**self._exchange.interaction())
 
-    def _unread(self) -> str | None:
-        request, response = self._request.unread, self._response.unread
-        if request and response:
-            return "both"
-        return "request" if request else "response" if response else None
-
-    def _elapsed_ms(self) -> float:
-        return (self._clock() - self._began) * 1000
+    def _begun(self, message: Message) -> Message:
+        """The beginning of the response, with the interaction's id if it is going to be one."""
+        with UNNOTICED:
+            self._exchange.answers(message)
+            if self._exchange.counts:
+                named = (self._id_header, str(self._exchange.fields["id"]).encode("latin-1"))
+                return {**message, "headers": [*message.get("headers", ()), named]}
+        return message
 
 
 def _pattern(endpoint: str) -> re.Pattern[str]:
