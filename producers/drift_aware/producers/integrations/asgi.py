@@ -126,13 +126,14 @@ class _Passage:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             message = self._begun(message)
+        own = {**message}  # what stands outside may compress the body in the message it is handed
         try:
             await self._send(message)
         except OSError:  # how servers say that nobody listens any more
             self._exchange.left = True
             raise
         with UNNOTICED:
-            if self._exchange.sent(message):
+            if self._exchange.sent(own):
                 self.end()
 
     def end(self) -> None:

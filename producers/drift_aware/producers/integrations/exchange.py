@@ -73,7 +73,7 @@ class Exchange:
         found: InteractionFields = {
             "latency_ms": self._latency_ms if self._latency_ms is not None else self._elapsed_ms(),
             "error": self._error(),
-            "finish_reason": CANCELLED if self._latency_ms is None and self.left else None,
+            "finish_reason": CANCELLED if self.left else None,
         }
         # A reader of the application's may raise, which costs its text and not the interaction.
         with UNNOTICED:
