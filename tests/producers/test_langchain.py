@@ -243,9 +243,19 @@ def test_an_answer_that_only_calls_tools_has_no_text(publisher: MemoryPublisher,
     assert only(publisher).model_response is None
 
 
-def test_a_refusal_that_the_api_names_is_one(publisher: MemoryPublisher, config: Any) -> None:
-    refusing = said("", additional_kwargs={"refusal": "I cannot help."})
-    Model(responses=[refusing]).invoke(MESSAGES, config)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        AIMessage("", additional_kwargs={"refusal": "I cannot help."}),
+        AIMessage([{"type": "refusal", "refusal": "I cannot help."}]),
+        AIMessage("I cannot help.", response_metadata={"stop_reason": "refusal"}),
+    ],
+    ids=["OpenAI", "OpenAI's responses", "Anthropic"],
+)
+def test_a_refusal_that_the_api_names_is_one(
+    publisher: MemoryPublisher, config: Any, answer: AIMessage
+) -> None:
+    Model(responses=[answer]).invoke(MESSAGES, config)
     told = only(publisher)
     assert (told.refusal, told.model_response) == (True, "I cannot help.")
 

@@ -52,11 +52,12 @@ def result(response: Any) -> Answer:
     details = read(message, "response_metadata") or read(generation, "generation_info")
     usage = read(message, "usage_metadata")
     tokens = read(response, "llm_output", "token_usage")
-    refusal = text(message, "additional_kwargs", "refusal")
+    refusal = _refusal(message)
+    reason = text(details, "finish_reason") or text(details, "stop_reason") or text(details, "status")
     return Answer(
         text=text(generation, "text") or refusal or None,
-        refusal=True if refusal else None,
-        finish_reason=text(details, "finish_reason") or text(details, "stop_reason"),
+        refusal=True if refusal or reason == "refusal" else None,
+        finish_reason=reason,
         model=text(details, "model_name") or text(details, "model"),
         input_tokens=_either(count(usage, "input_tokens"), count(tokens, "prompt_tokens")),
         output_tokens=_either(count(usage, "output_tokens"), count(tokens, "completion_tokens")),
@@ -100,6 +101,12 @@ def _last(messages: Any, roles: set[str]) -> str | None:
         if _role(message) in roles and (said := words(content)):
             return said
     return None
+
+
+def _refusal(message: Any) -> str | None:
+    """What OpenAI's APIs say as a refusal; LangChain has it in one of two places."""
+    parts = [text(part, "refusal") for part in items(message, "content")]
+    return text(message, "additional_kwargs", "refusal") or next((said for said in parts if said), None)
 
 
 def _role(message: Any) -> str | None:
