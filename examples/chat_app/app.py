@@ -14,8 +14,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from drift_aware.producers import Publisher
-from drift_aware.producers.integrations.asgi import DriftAwareMiddleware
-from drift_aware.producers.integrations.bodies import Chat
+from drift_aware.producers.integrations.asgi import Chat, DriftAwareMiddleware
 from drift_aware.producers.simulate.embedder import TextHashEmbedder
 
 SERVERS = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092")

@@ -11,8 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
 
 from drift_aware.producers import MemoryPublisher, Publisher
-from drift_aware.producers.integrations.asgi import DriftAwareMiddleware, Receive, Scope, Send
-from drift_aware.producers.integrations.bodies import Chat
+from drift_aware.producers.integrations.asgi import Chat, DriftAwareMiddleware, Receive, Scope, Send
 from drift_aware.producers.integrations.exchange import Message
 from drift_aware.producers.interface import EventPublisher
 from drift_aware.schema.errors import SettingsError

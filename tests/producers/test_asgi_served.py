@@ -16,8 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 
 from drift_aware.producers import MemoryPublisher
-from drift_aware.producers.integrations.asgi import DriftAwareMiddleware
-from drift_aware.producers.integrations.bodies import Chat
+from drift_aware.producers.integrations.asgi import Chat, DriftAwareMiddleware
 from drift_aware.schema.events import Interaction
 from rig.services import wait_until
 

@@ -13,8 +13,7 @@ from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 
 from drift_aware.producers import Publisher
-from drift_aware.producers.integrations.asgi import DriftAwareMiddleware
-from drift_aware.producers.integrations.bodies import Chat
+from drift_aware.producers.integrations.asgi import Chat, DriftAwareMiddleware
 from drift_aware.producers.integrations.langchain import DriftAwareHandler
 from rig.brokers import Broker
 from rig.commands import Command

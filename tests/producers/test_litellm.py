@@ -216,6 +216,15 @@ def test_a_group_is_what_the_application_calls_the_model() -> None:
     assert payloads.segment({}, deployed)["model"] == "azure/gpt-4o"  # of its vectors
 
 
+def test_every_attempt_at_a_request_is_an_interaction_of_its_own(gateway: Gateway) -> None:
+    gateway.models.next = [Reply(400, b"{}")]
+    failed, good = gateway.ask("by a router", expected=2)["events"]
+    assert (failed["model"], failed["error"]) == ("chat", "BadRequestError")
+    assert (good["model"], good["model_response"]) == ("spare", ANSWER)
+    assert good["labels"]["response_model"] == "openai/gpt-4o-mini"
+    assert good["labels"]["trace_id"] == failed["labels"]["trace_id"]
+
+
 def test_a_response_without_an_id_has_that_of_the_call() -> None:
     call = {"id": "", "litellm_call_id": "c1", "call_type": "completion", "startTime": 1.0, "endTime": 2.0}
     told = payloads.interaction({}, call)

@@ -15,6 +15,7 @@ from typing import Any
 
 import litellm
 import msgspec
+from litellm.router import Router
 
 from drift_aware.producers import MemoryPublisher
 from drift_aware.producers.integrations import litellm as ours
@@ -28,12 +29,24 @@ async def _streamed(asked: dict[str, Any]) -> list[Any]:
     return [chunk async for chunk in await litellm.acompletion(stream=True, **asked)]
 
 
+def _routed(asked: dict[str, Any]) -> Any:
+    """By a router with two groups, of which one stands in for the other."""
+    where = {name: asked[name] for name in ("api_base", "api_key", "max_retries")}
+    groups = [
+        {"model_name": name, "litellm_params": {"model": model, **where}}
+        for name, model in (("chat", "openai/gpt-4o"), ("spare", "openai/gpt-4o-mini"))
+    ]
+    router = Router(model_list=groups, fallbacks=[{"chat": ["spare"]}])
+    return router.completion(model="chat", messages=asked["messages"])
+
+
 def _ways(runner: asyncio.Runner) -> dict[str, Callable[[dict[str, Any]], Any]]:
     return {
         "at once": lambda asked: litellm.completion(**asked),
         "streamed": lambda asked: list(litellm.completion(stream=True, **asked))[-1],
         "asynchronous": lambda asked: runner.run(litellm.acompletion(**asked)),
         "asynchronous and streamed": lambda asked: runner.run(_streamed(asked))[-1],
+        "by a router": _routed,
         "text": lambda asked: litellm.text_completion(**asked),
         "embedding": lambda asked: litellm.embedding(**asked),
         "asynchronous embedding": lambda asked: runner.run(litellm.aembedding(**asked)),

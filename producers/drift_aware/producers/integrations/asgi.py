@@ -12,6 +12,8 @@ from drift_aware.producers.integrations.exchange import Exchange, Message
 from drift_aware.producers.interface import EventPublisher
 from drift_aware.schema.errors import SettingsError
 
+__all__ = ["Chat", "DriftAwareMiddleware"]
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]

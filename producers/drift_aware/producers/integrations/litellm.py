@@ -4,7 +4,6 @@ In code: ``litellm.callbacks = [DriftAwareLogger(publisher)]``. In the proxy's c
 ``callbacks: drift_aware.producers.integrations.litellm.from_environment``.
 """
 
-import atexit
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -124,6 +123,4 @@ def _from_environment() -> DriftAwareLogger:
     settings = load()
     client = settings.kafka.client()
     servers = str(client.pop("bootstrap.servers"))
-    publisher = Publisher(servers, client=client, redact=Redaction.configured(settings.redact))
-    atexit.register(publisher.close)
-    return DriftAwareLogger(publisher)
+    return DriftAwareLogger(Publisher(servers, client=client, redact=Redaction.configured(settings.redact)))
