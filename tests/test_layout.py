@@ -65,8 +65,8 @@ def test_every_list_of_roles_names_all_of_them() -> None:
         f"{role}/drift_aware" for role in roles
     }
     assert set(tools["hatch"]["build"]["targets"]["wheel"]["dev-mode-dirs"]) == roles
-    assert set(tools["mypy"]["mypy_path"]) == roles | {"tests", "benchmarks", "docs"}
-    assert set(tools["mypy"]["files"]) == roles | {"tests", "benchmarks", "docs"}
+    assert set(tools["mypy"]["mypy_path"]) == roles | {"tests", "benchmarks", "docs", "examples"}
+    assert set(tools["mypy"]["files"]) == roles | {"tests", "benchmarks", "docs", "examples"}
     assert set(tools["pyright"]["extraPaths"]) == roles
     assert set(tools["ruff"]["src"]) == roles | {"tests"}
     assert set(tools["coverage"]["run"]["source"]) == roles

@@ -16,6 +16,7 @@ from drift_aware.sql import dimensions, store
 from rig.api import Persisted
 from rig.kafka import free_ports
 from rig.models import Models
+from rig.pages import ROOT
 from rig_events import embedding
 
 # An application as the pages have it: a model that answers, an embedder.
@@ -120,10 +121,27 @@ def _for_clients(given: Given, _: str) -> Given:
     return replace(given, environment=given.environment | addresses | keys, services=(models,))
 
 
+def _for_application(given: Given, _: str) -> Given:
+    """A port for the application of the page, where the page says 8000."""
+    [port] = free_ports(1)
+    places = {"localhost:8000": f"localhost:{port}", "--port 8000": f"--port {port}"}
+    folder = {"examples/chat_app": str(ROOT / "examples" / "chat_app")}
+    return replace(given, places=given.places | places | folder)
+
+
+def _for_litellm(given: Given, database_url: str) -> Given:
+    """Models, and LiteLLM without what it would fetch from the internet."""
+    found = _for_clients(given, database_url)
+    return replace(found, environment=found.environment | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
+
+
 _MORE: Mapping[str, Callable[[Given, str], Given]] = {
     "docs/api.md": _for_api,
     "docs/howto/approve.md": _for_approving,
     "docs/integrations/openai-and-anthropic.md": _for_clients,
+    "docs/integrations/asgi.md": _for_application,
+    "docs/integrations/litellm.md": _for_litellm,
     "docs/kafka.md": _for_kafka,
     "docs/postgres.md": _for_postgres,
+    "examples/chat_app/README.md": _for_application,
 }

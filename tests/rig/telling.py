@@ -17,8 +17,8 @@ from rig.shell import Ran, Shell
 
 # Verbs that run until they are stopped.
 LASTING = (["worker"], ["baseline", "watch"], ["persist"], ["act"], ["serve"], ["alerts", "--follow"])
-# Of answers that do not end.
-_STREAM = "curl -N "
+# Answers that do not end, and applications.
+_ENDLESS = ("curl -N ", "uvicorn ")
 _PATIENCE_SECONDS = 60.0
 
 
@@ -141,7 +141,7 @@ class Story:
 
 
 def _lasts(command: str) -> bool:
-    if command.startswith(_STREAM):
+    if command.startswith(_ENDLESS):
         return True
     for words in calls(command):
         if any(words[: len(verb)] == verb for verb in LASTING):
