@@ -62,7 +62,7 @@ class Deadly(Outlet):
     left = 0
     part = 1.0
 
-    def send(self, pairs: Sequence[tuple[Mark, Record]]) -> None:
+    def send(self, pairs: Sequence[tuple[Mark | None, Record]]) -> None:
         Deadly.left -= 1
         if Deadly.left != 0:
             super().send(pairs)

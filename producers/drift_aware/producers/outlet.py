@@ -33,11 +33,11 @@ _log = logging.getLogger("drift_aware.producers.librdkafka")
 
 
 class Outlet:
-    """Sends records and waits until Kafka has them; for one session of a relay.
+    """Sends records and waits until Kafka has them, until there is trouble for the first time.
 
     Args:
         kafka: where it is.
-        name: of the relay.
+        name: of the relay, or of whoever sends.
         send_seconds: what Kafka has not confirmed by then is never sent.
 
     Raises:
@@ -55,11 +55,11 @@ class Outlet:
         self._producers: dict[Compression, Producer] = {}
         self._failed: list[KafkaError] = []
 
-    def send(self, pairs: Sequence[tuple[Mark, Record]]) -> None:
+    def send(self, pairs: Sequence[tuple[Mark | None, Record]]) -> None:
         """Put the records where they belong, and return when all of them are there.
 
         Raises:
-            KafkaTrouble: one is not, or nobody knows.
+            KafkaTrouble: one is not, or nobody knows; the outlet is to be closed.
         """
         deadline = time.monotonic() + self._send_seconds + _REPORT_SECONDS
         for mark, record in pairs:
@@ -79,9 +79,11 @@ class Outlet:
             producer.flush(_REPORT_SECONDS)
         self._producers.clear()
 
-    def _produce(self, mark: Mark, record: Record, deadline: float) -> None:
+    def _produce(self, mark: Mark | None, record: Record, deadline: float) -> None:
         producer = self._producer(clients.compression(record))
-        headers = [*clients.headers(record, self._source), (MARK_HEADER, mark.header(self._name))]
+        headers = clients.headers(record, self._source)
+        if mark is not None:
+            headers.append((MARK_HEADER, mark.header(self._name)))
         assert record.partition is not None
         while True:
             try:
