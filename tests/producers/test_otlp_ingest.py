@@ -22,7 +22,7 @@ PER_RECORD = 100
 
 def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(url) as connection:
-        return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+        return connection.execute(statement).fetchall()
 
 
 def count(url: str) -> int:
@@ -39,6 +39,7 @@ def listener(start_command: Start, broker: Broker, *arguments: str, **settings: 
         60,
         process.shown,
     )
+    assert found
     return process, f"http://127.0.0.1:{found[1]}"
 
 
