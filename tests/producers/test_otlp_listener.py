@@ -77,7 +77,7 @@ def sending(bootstrap: str, **settings: Any) -> Iterator[Sender]:
 
 
 def body(*numbers: int) -> bytes:
-    return request(written(*(chat(number) for number in numbers))).SerializeToString()
+    return bytes(request(written(*(chat(number) for number in numbers))).SerializeToString())
 
 
 def published(bootstrap: str) -> list[str]:

@@ -100,6 +100,12 @@ def _for_kafka(given: Given, _: str) -> Given:
     )
 
 
+def _for_otlp(given: Given, _: str) -> Given:
+    """A port for the listener."""
+    (port,) = free_ports(1)
+    return replace(given, places=given.places | {"127.0.0.1:4318": f"127.0.0.1:{port}"})
+
+
 def _for_postgres(given: Given, database_url: str) -> Given:
     """Vectors of 384 numbers."""
     with store.connect(database_url, "given") as connection:
@@ -111,6 +117,7 @@ def _for_postgres(given: Given, database_url: str) -> Given:
 _MORE: Mapping[str, Callable[[Given, str], Given]] = {
     "docs/api.md": _for_api,
     "docs/howto/approve.md": _for_approving,
+    "docs/integrations/otlp.md": _for_otlp,
     "docs/kafka.md": _for_kafka,
     "docs/postgres.md": _for_postgres,
 }
