@@ -75,7 +75,7 @@ def events_of(exporter: InMemorySpanExporter) -> list[Event]:
 def instrumentor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "span_only")
-    return OpenInference() if request.param == "openinference" else OpenTelemetry()
+    return OpenInference() if request.param == "openinference" else OpenTelemetry()  # type: ignore[no-untyped-call]
 
 
 def test_a_chat_is_an_interaction(instrumentor: Any) -> None:

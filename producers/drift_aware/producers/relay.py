@@ -12,8 +12,8 @@ exercises it.
 
 A process that lost its partitions without noticing must not send: it renews its membership, by a commit,
 before it sends, and what Kafka has not taken well within the session is never sent. One window remains: a
-process that stands still for longer than a quarter of a session between its look at the clock and sending, or a
-request on its way to a broker that takes it up only after that.
+process that stands still for longer than a quarter of a session between its look at the clock and sending, or
+a request on its way to a broker that takes it up only after that.
 """
 
 import logging
