@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -166,6 +167,25 @@ def test_nothing_is_lost_or_doubled_while_processes_come_and_are_killed(
                 wait_until(lambda goal=goal: committed(bootstrap, topic) >= goal, 60)  # type: ignore[misc]
                 assert other.poll() is None
         wait_until(lambda: committed(bootstrap, topic) == total, 60)
+    assert there(bootstrap) == expected(range(total))
+
+
+def test_a_process_that_stood_still_sends_nothing_of_what_others_have_taken_over(
+    kafka_broker: Broker, topic: str
+) -> None:
+    bootstrap, chance, total = kafka_broker.bootstrap, random.Random(SEED), 0
+    for _ in range(2):
+        put(bootstrap, topic, range(total, total + 1_000))
+        goal, total = total + chance.randint(50, 500), total + 1_000
+        with process(bootstrap, topic) as sleeper:
+            wait_until(lambda goal=goal: committed(bootstrap, topic) >= goal, 60)  # type: ignore[misc]
+            sleeper.send_signal(signal.SIGSTOP)
+            with running(bootstrap, topic):
+                wait_until(lambda total=total: committed(bootstrap, topic) == total, 60)  # type: ignore[misc]
+                sleeper.send_signal(signal.SIGCONT)
+                put(bootstrap, topic, range(total, total + 100))
+                total += 100
+                wait_until(lambda total=total: committed(bootstrap, topic) == total, 60)  # type: ignore[misc]
     assert there(bootstrap) == expected(range(total))
 
 

@@ -11,8 +11,8 @@ class Otlp(Section):
     """How ``ingest otlp`` reads telemetry.
 
     Attributes:
-        spans_topic: where an OpenTelemetry Collector writes spans.
-        logs_topic: where it writes log records.
+        spans_topic: where an OpenTelemetry Collector writes spans; null for nowhere.
+        logs_topic: where it writes log records; null for nowhere.
         start: where a topic begins that was never read.
         tenant_attribute: of a span or its resource, what traffic is divided by as ``tenant``, for instance
             user.id; null for none.
@@ -25,8 +25,8 @@ class Otlp(Section):
         repeated_within: of the last so many events that came by HTTP, none is published again.
     """
 
-    spans_topic: str = "otlp_spans"
-    logs_topic: str = "otlp_logs"
+    spans_topic: str | None = "otlp_spans"
+    logs_topic: str | None = "otlp_logs"
     start: Literal["earliest", "latest"] = "earliest"
     tenant_attribute: str | None = None
     interactions_from: Literal["spans", "logs"] = "spans"

@@ -3,6 +3,7 @@
 Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """
 
+import asyncio
 import json
 import socket
 import threading
@@ -32,6 +33,7 @@ from drift_aware.schema.metrics import IngestMetrics
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 RETRY_AFTER_SECONDS = 5
+BODY_SECONDS = 10.0
 # Of google.rpc.Code, which the answers name.
 _INVALID_ARGUMENT, _UNAVAILABLE = 3, 14
 _GRACE_SECONDS = 10
@@ -148,12 +150,15 @@ async def _body(request: Request, most: int) -> bytes:
         raise Refusal(415, "the only content encoding known here is gzip")
     body = bytearray()
     try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > most:
-                raise Refusal(413, f"larger than {most} bytes; send smaller batches")
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > most:
+                    raise Refusal(413, f"larger than {most} bytes; send smaller batches")
     except ClientDisconnect:
         raise Refusal(400, "half a request") from None
+    except TimeoutError:
+        raise Refusal(408, f"the body did not come within {BODY_SECONDS:g} s") from None
     return _unpacked(bytes(body), most) if packing == "gzip" else bytes(body)
 
 

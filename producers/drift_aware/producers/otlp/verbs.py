@@ -8,7 +8,7 @@ import typer
 
 from drift_aware.producers.otlp import collector
 from drift_aware.producers.otlp.collector import Telemetry
-from drift_aware.producers.otlp.intake import Intake
+from drift_aware.producers.otlp.intake import Intake, Signal
 from drift_aware.producers.relay import Relay
 from drift_aware.schema import reach
 from drift_aware.schema.errors import SettingsError
@@ -75,11 +75,18 @@ def otlp(
 
 
 def _relay(settings: Settings, intake: Intake, metrics: IngestMetrics, *, skip_lost: bool) -> Relay:
+    places: list[tuple[str | None, Signal]] = [
+        (settings.otlp.spans_topic, "traces"),
+        (settings.otlp.logs_topic, "logs"),
+    ]
+    signals = {topic: signal for topic, signal in places if topic is not None}
+    if not signals:
+        raise SettingsError("otlp.spans_topic and otlp.logs_topic are null; set one, or listen only")
     return Relay(
         settings,
         collector.NAME,
-        [settings.otlp.spans_topic, settings.otlp.logs_topic],
-        Telemetry(intake, {settings.otlp.spans_topic: "traces", settings.otlp.logs_topic: "logs"}, metrics),
+        list(signals),
+        Telemetry(intake, signals, metrics),
         start=settings.otlp.start,
         skip_lost=skip_lost,
         batch_records=_BATCH_RECORDS,
