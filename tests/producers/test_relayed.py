@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drift_aware.producers.holding import Holding
 from drift_aware.producers.relayed import Done, Mark, Note, Origin, marked, packed, read_mark, read_note
+from drift_aware.producers.work import Received
 from drift_aware.schema import envelope
 from drift_aware.schema.events import KINDS, Event, Interaction
 from drift_aware.schema.topics import SOURCES
@@ -82,7 +84,7 @@ def test_what_is_there_and_what_is_still_to_be_sent_make_up_the_whole(
     done = Done()
     for index in there & set(range(len(made))):
         done.add(Mark(origin, index, len(made)))
-    left = [mark.number for mark, _ in marked(origin, made, done)]
+    left = [mark.number for mark, _ in marked(origin, made) if not done.has(mark)]
     assert sorted([*left, *(there & set(range(len(made))))]) == list(range(len(made)))
     assert done.complete(origin) == (bool(made) and not left)
 
@@ -95,3 +97,43 @@ def test_only_outputs_at_or_after_the_offset_are_remembered(offsets: list[int], 
     assert done.pass_by(("t", 0), following) == (not [each for each in offsets if each >= following])
     assert all(done.complete(Origin("t", 0, offset)) == (offset >= following) for offset in offsets)
     assert done.pass_by(("t", 1), 0)
+
+
+homes = st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 2))
+offsets = st.integers(0, 10)
+
+
+@given(st.dictionaries(homes, offsets), st.lists(st.tuples(homes, offsets)))
+def test_of_what_is_polled_only_what_comes_next_is_relayed_and_only_once(
+    held: dict[tuple[str, int], int], polled: list[tuple[tuple[str, int], int]]
+) -> None:
+    holding = Holding()
+    for home, offset in held.items():
+        holding.take(home, offset, 0)
+    fresh, following = holding.fresh(
+        Received(Origin(*home, offset), None, b"", "application/json") for home, offset in polled
+    )
+    origins = [record.origin for record in fresh]
+    assert len(set(origins)) == len(origins)
+    for home, offset in held.items():
+        there = [origin.offset for origin in origins if origin.home == home]
+        assert there == sorted(there)
+        assert all(each >= offset for each in there)
+        assert following.get(home) == (there[-1] + 1 if there else None)
+    assert {origin.home for origin in origins} <= held.keys()
+
+
+@given(st.sets(offsets), offsets, offsets)
+def test_the_time_of_a_note_moves_on_only_when_no_outputs_are_left_beyond_its_offset(
+    outputs: set[int], begin: int, steps: int
+) -> None:
+    holding = Holding()
+    holding.take(("t", 0), begin, 1_000)
+    beyond = {offset for offset in outputs if holding.found(Mark(Origin("t", 0, offset), 0, 1))}
+    assert beyond == {offset for offset in outputs if offset >= begin}
+    assert not holding.found(Mark(Origin("t", 1, begin), 0, 1))
+    following = begin + steps
+    left = {offset for offset in beyond if offset >= following}
+    assert holding.note(("t", 0), following, 2_000, {}) == Note(1_000 if left else 2_000)
+    assert holding.since_ms == (1_000 if left else 2_000)
+    assert {offset for offset in outputs if holding.complete(Origin("t", 0, offset))} == left

@@ -28,9 +28,10 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from drift_aware.producers import outlet
+from drift_aware.producers.holding import Holding
 from drift_aware.producers.outlet import Outlet
 from drift_aware.producers.packing import Record
-from drift_aware.producers.relayed import Done, Mark, Note, Partition, State, marked, packed, read_note
+from drift_aware.producers.relayed import Mark, Partition, State, marked, packed, read_note
 from drift_aware.producers.work import Received, Work, received
 from drift_aware.schema import consuming, reach
 from drift_aware.schema.errors import KafkaTrouble, RecordsLost, Unreachable
@@ -43,6 +44,7 @@ POLL_SECONDS = 0.2
 ANSWER_SECONDS = 10.0
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 30.0
+NOTE_SECONDS = 60.0
 # Of a session: how long sending may take, and how old a renewal may be when it begins.
 _SENDING = 0.5
 _RENEWED = 0.25
@@ -132,6 +134,7 @@ class Relay:
                 messages = consumer.consume(self._batch_records, POLL_SECONDS)
                 if messages:
                     self._apply(consumer, out, messages)
+                self._note(consumer)
 
     @contextmanager
     def _membership(self) -> Iterator[tuple[Consumer, Outlet]]:
@@ -149,31 +152,29 @@ class Relay:
 
     def _forget(self) -> None:
         """Nothing is ours."""
-        self._next: dict[Partition, int] = {}
-        self._since: dict[Partition, int] = {}
-        self._done = Done()
-        self._renewed_at = float("-inf")
+        self._holding = Holding()
+        self._renewed_at = self._noted_at = float("-inf")
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget()
         states: dict[Partition, State] = {}
-        committed = consumer.committed(partitions, timeout=ANSWER_SECONDS) if partitions else []
-        for partition in committed:
-            home = (partition.topic, partition.partition)
+        for partition in consumer.committed(partitions, timeout=ANSWER_SECONDS) if partitions else ():
             if partition.error is not None:
                 raise KafkaException(partition.error)
+            home = (partition.topic, partition.partition)
             if partition.offset >= 0:
                 note = read_note(partition.metadata)
-                self._next[home], self._since[home] = partition.offset, note.since_ms
+                self._holding.take(home, partition.offset, note.since_ms)
                 states[home] = note.state
             else:
-                self._next[home], self._since[home] = self._first(consumer, partition), _now_ms()
+                self._holding.take(home, self._first(consumer, partition), _now_ms())
                 states[home] = {}
         self._work.assigned(states)
         self._look()
+        following = self._holding.following
         # Before anything is sent, what was never read has an offset and a time.
-        self._commit(consumer, self._next)
-        consumer.assign([TopicPartition(*home, offset) for home, offset in self._next.items()])
+        self._commit(consumer, following)
+        consumer.assign([TopicPartition(*home, offset) for home, offset in following.items()])
         log.info("partitions assigned", relay=self._name, partitions=len(partitions))
 
     def _first(self, consumer: Consumer, partition: TopicPartition) -> int:
@@ -182,15 +183,11 @@ class Relay:
 
     def _look(self) -> None:
         """Find what is there already of records that do not count as read."""
-        if not self._since:
+        since_ms = self._holding.since_ms
+        if since_ms is None:
             return
-        found = 0
-        for mark in outlet.find(self._kafka, self._name, self._counts, min(self._since.values())):
-            following = self._next.get(mark.origin.home)
-            if following is not None and mark.origin.offset >= following:
-                self._done.add(mark)
-                found += 1
-        if found:
+        marks = outlet.find(self._kafka, self._name, self._counts, since_ms)
+        if found := sum(map(self._holding.found, marks)):
             log.info("outputs found that are not committed", relay=self._name, records=found)
 
     def _revoked(self, consumer: Consumer, _: list[TopicPartition]) -> None:
@@ -203,7 +200,7 @@ class Relay:
             if (error := message.error()) is not None:
                 self._trouble(consumer, message, error)
             records.append(received(message))
-        records, following = self._fresh(records)
+        records, following = self._holding.fresh(records)
         if not records:
             return
         pairs = self._made(records)
@@ -216,11 +213,11 @@ class Relay:
 
     def _made(self, records: list[Received]) -> list[tuple[Mark, Record]]:
         """What is to be sent; nothing of it is there yet."""
-        asked = [record for record in records if not self._done.complete(record.origin)]
+        asked = [record for record in records if not self._holding.complete(record.origin)]
         pairs: list[tuple[Mark, Record]] = []
         for record, events in zip(asked, self._work.outputs(asked) if asked else (), strict=True):
             made, refused = packed(events, self._counts)
-            pairs += marked(record.origin, made, self._done)
+            pairs += [pair for pair in marked(record.origin, made) if not self._holding.has(pair[0])]
             for error in refused:
                 self._refused(error.reason)
         return pairs
@@ -228,7 +225,12 @@ class Relay:
     def _renew(self, consumer: Consumer) -> None:
         """See that the partitions are still ours: the broker takes a commit from nobody else."""
         if time.monotonic() - self._renewed_at > self._session_seconds * _RENEWED:
-            self._commit(consumer, self._next)
+            self._commit(consumer, self._holding.following)
+
+    def _note(self, consumer: Consumer) -> None:
+        """Bring the times of quiet partitions up to date: the older, the more is looked through."""
+        if time.monotonic() - self._noted_at > NOTE_SECONDS:
+            self._commit(consumer, self._holding.following)
 
     def _commit(self, consumer: Consumer, following: Mapping[Partition, int]) -> None:
         if not following:
@@ -236,32 +238,15 @@ class Relay:
         begun, now_ms = time.monotonic(), _now_ms()
         offsets = []
         for home, offset in following.items():
-            # As long as there are outputs beyond the offset, the next one too has to find them.
-            if self._done.pass_by(home, offset):
-                self._since[home] = now_ms
-            note = Note(self._since[home], self._work.state(home))
+            note = self._holding.note(home, offset, now_ms, self._work.state(home))
             offsets.append(TopicPartition(*home, offset, note.text()))
         for each in consumer.commit(offsets=offsets, asynchronous=False) or ():
             if each.error is not None:
                 raise KafkaException(each.error)
-        self._next.update(following)
         self._renewed_at = begun
-
-    def _fresh(self, records: list[Received]) -> tuple[list[Received], dict[Partition, int]]:
-        """What is to be relayed, and the offsets after it.
-
-        One poll may hold records from before and after a rebalance: of partitions that are gone, or the
-        same ones twice.
-        """
-        fresh: list[Received] = []
-        following: dict[Partition, int] = {}
-        for record in records:
-            home, offset = record.origin.home, record.origin.offset
-            expected = following.get(home, self._next.get(home))
-            if expected is not None and offset >= expected:
-                fresh.append(record)
-                following[home] = offset + 1
-        return fresh, following
+        if following.keys() == self._holding.following.keys():
+            self._noted_at = begun
+        self._holding.move(following)
 
     def _trouble(self, consumer: Consumer, message: Message, error: KafkaError) -> None:
         topic, part = str(message.topic()), message.partition()
@@ -274,7 +259,7 @@ class Relay:
     def _lost(self, consumer: Consumer, home: Partition) -> None:
         """The offset points at nothing: retention was faster than we, or the topic was made anew."""
         low, high = consumer.get_watermark_offsets(TopicPartition(*home), timeout=ANSWER_SECONDS)
-        if (expected := self._next.get(home)) is None:
+        if (expected := self._holding.following.get(home)) is None:
             return  # of a partition that is gone
         what = (
             f"{self._name} has to go on at offset {expected} of {home[0]}/{home[1]}, but Kafka has "

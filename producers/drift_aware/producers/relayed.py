@@ -144,7 +144,6 @@ def packed(events: Iterable[Event], counts: dict[str, int]) -> tuple[list[Record
     return [*records, *packer.rest()], refused
 
 
-def marked(origin: Origin, records: Sequence[Record], done: Done) -> list[tuple[Mark, Record]]:
-    """The records made of one, with their marks; without those that are there already."""
-    pairs = [(Mark(origin, number, len(records)), record) for number, record in enumerate(records)]
-    return [(mark, record) for mark, record in pairs if not done.has(mark)]
+def marked(origin: Origin, records: Sequence[Record]) -> list[tuple[Mark, Record]]:
+    """The records made of one, with their marks."""
+    return [(Mark(origin, number, len(records)), record) for number, record in enumerate(records)]

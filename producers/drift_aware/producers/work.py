@@ -62,9 +62,10 @@ class Work(Protocol):
         return
 
     def state(self, home: Partition) -> State:  # noqa: ARG002 - a work without one ignores it
-        """What to keep with the next offset of a partition, up to 4 kB; asked when its outputs are there.
+        """What to keep with the next offset of a partition, up to 4 kB; asked at every commit.
 
-        What a crash takes away is the state of the batch in hand.
+        That is after each batch, and now and then before one is sent, when the offset does not move. A crash
+        takes away what has changed since the last commit.
         """
         return {}
 
