@@ -26,6 +26,7 @@ from drift_aware.schema.events import Event, Feedback, Interaction
 from rig.brokers import Broker
 from rig.configuration import make_settings
 from rig.kafka import KafkaServer
+from rig.processes import stands_still
 from rig.records import Record, records
 from rig.relaying import NAME, Numbers, events_of
 from rig.services import wait_until
@@ -125,10 +126,9 @@ def running(bootstrap: str, topic: str, work: Numbers | None = None, **options: 
 
 
 @contextmanager
-def process(
-    bootstrap: str, topic: str, die_at: int = 0, part: float = 1.0
-) -> Iterator[subprocess.Popen[bytes]]:
-    given = {"bootstrap": bootstrap, "topic": topic, "die_at": die_at, "part": part}
+def process(bootstrap: str, topic: str, **fate: object) -> Iterator[subprocess.Popen[bytes]]:
+    """A relay in a process of its own; ``fate`` as in ``rig.relaying``."""
+    given = {"bootstrap": bootstrap, "topic": topic, "die_at": 0, "part": 1.0, "sleeps": False} | fate
     started = subprocess.Popen([sys.executable, "-m", "rig.relaying", json.dumps(given)], cwd=ROOT / "tests")
     try:
         yield started
@@ -157,7 +157,7 @@ def test_nothing_is_lost_or_doubled_by_processes_that_die_between_sending_and_co
     numbers = range(1_000)
     put(kafka_broker.bootstrap, topic, numbers)
     for part in (1.0, 0.5, 0.1):
-        with process(kafka_broker.bootstrap, topic, chance.randint(2, 8), part) as dying:
+        with process(kafka_broker.bootstrap, topic, die_at=chance.randint(2, 8), part=part) as dying:
             assert dying.wait(60) < 0, "it came to its end alive"
     assert committed(kafka_broker.bootstrap, topic) < 1_000, "the kills came too late to test anything"
     work = Numbers()
@@ -184,20 +184,18 @@ def test_nothing_is_lost_or_doubled_while_processes_come_and_are_killed(
 def test_a_process_that_stood_still_sends_nothing_of_what_others_have_taken_over(
     kafka_broker: Broker, topic: str
 ) -> None:
-    bootstrap, chance, total = kafka_broker.bootstrap, random.Random(SEED), 0
-    for _ in range(2):
-        put(bootstrap, topic, range(total, total + 1_000))
-        goal, total = total + chance.randint(50, 500), total + 1_000
-        with process(bootstrap, topic) as sleeper:
-            wait_until(lambda goal=goal: committed(bootstrap, topic) >= goal, 60)  # type: ignore[misc]
-            sleeper.send_signal(signal.SIGSTOP)
-            with running(bootstrap, topic):
-                wait_until(lambda total=total: committed(bootstrap, topic) == total, 60)  # type: ignore[misc]
-                sleeper.send_signal(signal.SIGCONT)
-                put(bootstrap, topic, range(total, total + 100))
-                total += 100
-                wait_until(lambda total=total: committed(bootstrap, topic) == total, 60)  # type: ignore[misc]
-    assert there(bootstrap) == expected(range(total))
+    bootstrap = kafka_broker.bootstrap
+    put(bootstrap, topic, range(1_000))
+    with process(bootstrap, topic, sleeps=True) as sleeper:
+        wait_until(lambda: stands_still(sleeper.pid), 60)
+        assert committed(bootstrap, topic) > 0
+        with running(bootstrap, topic):
+            wait_until(lambda: committed(bootstrap, topic) == 1_000, 60)
+        sleeper.send_signal(signal.SIGCONT)
+        # Alone now, it goes on.
+        put(bootstrap, topic, range(1_000, 1_100))
+        wait_until(lambda: committed(bootstrap, topic) == 1_100, 60)
+    assert there(bootstrap) == expected(range(1_100))
 
 
 def test_the_time_that_is_looked_through_from_stays_close_in_quiet_partitions_too(

@@ -19,6 +19,7 @@ from drift_aware.schema.events import Event, Feedback, Interaction
 from rig.configuration import make_settings
 
 NAME = "numbers"
+BATCH_RECORDS = 20
 NOON = 1_772_366_400_000
 
 
@@ -56,6 +57,16 @@ class Numbers(Work):
         return {"seen": self.seen[home]}
 
 
+class Sleepy(Numbers):
+    """Stands still, with all its threads, when it has made its second batch."""
+
+    def outputs(self, records: Sequence[Received]) -> list[list[Event]]:
+        made = super().outputs(records)
+        if len(self.asked) > BATCH_RECORDS >= len(self.asked) - len(records):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return made
+
+
 class Deadly(Outlet):
     """Dies in one of its sendings: when a part is there, or all, and nothing is committed."""
 
@@ -72,11 +83,13 @@ class Deadly(Outlet):
 
 
 def main() -> None:
-    """Relay until killed, or until the sending ``die_at`` of which ``part`` arrives."""
+    """Relay until killed, or until the sending ``die_at`` of which ``part`` arrives; or stand still once."""
     given = json.loads(sys.argv[1])
     Deadly.left, Deadly.part = given["die_at"], given["part"]
     sys.modules[Relay.__module__].Outlet = Deadly  # type: ignore[attr-defined]
-    relay = Relay(make_settings(given["bootstrap"]), NAME, [given["topic"]], Numbers(), batch_records=20)
+    work = Sleepy() if given["sleeps"] else Numbers()
+    settings = make_settings(given["bootstrap"])
+    relay = Relay(settings, NAME, [given["topic"]], work, batch_records=BATCH_RECORDS)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     relay.run(stop)
