@@ -105,6 +105,12 @@ def _for_kafka(given: Given, _: str) -> Given:
     )
 
 
+def _for_otlp(given: Given, _: str) -> Given:
+    """A port for the listener."""
+    (port,) = free_ports(1)
+    return replace(given, places=given.places | {"127.0.0.1:4318": f"127.0.0.1:{port}"})
+
+
 def _for_postgres(given: Given, database_url: str) -> Given:
     """Vectors of 384 numbers."""
     with store.connect(database_url, "given") as connection:
@@ -141,6 +147,7 @@ _MORE: Mapping[str, Callable[[Given, str], Given]] = {
     "docs/integrations/openai-and-anthropic.md": _for_clients,
     "docs/integrations/asgi.md": _for_application,
     "docs/integrations/litellm.md": _for_litellm,
+    "docs/integrations/otlp.md": _for_otlp,
     "docs/kafka.md": _for_kafka,
     "docs/postgres.md": _for_postgres,
     "examples/chat_app/README.md": _for_application,

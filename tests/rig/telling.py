@@ -16,7 +16,15 @@ from rig.services import wait_until
 from rig.shell import Ran, Shell
 
 # Verbs that run until they are stopped.
-LASTING = (["worker"], ["baseline", "watch"], ["persist"], ["act"], ["serve"], ["alerts", "--follow"])
+LASTING = (
+    ["worker"],
+    ["ingest", "otlp"],
+    ["baseline", "watch"],
+    ["persist"],
+    ["act"],
+    ["serve"],
+    ["alerts", "--follow"],
+)
 # Answers that do not end, and applications.
 _ENDLESS = ("curl -N ", "uvicorn ")
 _PATIENCE_SECONDS = 60.0

@@ -33,6 +33,7 @@ from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
 from drift_aware.schema.notify_settings import Notify as Notify
+from drift_aware.schema.otlp_settings import Otlp as Otlp
 from drift_aware.schema.prices import Price as Price
 from drift_aware.schema.section import Section
 
@@ -278,6 +279,7 @@ class Settings(BaseSettings):
     notify: Notify = Notify()
     retention: Retention = Retention()
     redact: Redact = Redact()
+    otlp: Otlp = Otlp()
     sql: Record = Record()
     kafka: Kafka = Kafka()
     database_url: SecretStr | None = None
