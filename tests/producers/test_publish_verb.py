@@ -93,8 +93,7 @@ def test_a_file_of_all_kinds_is_on_the_topics_as_it_stands(
     assert done.exit_code == 0, done.shown()
     assert json.loads(done.stdout)["published"] == dict.fromkeys(map(str, SOURCES), 300)
     sized = [
-        msgspec.structs.replace(each, dim=8) if KINDS[type(each)] == "embedding" else each
-        for each in events
+        msgspec.structs.replace(each, dim=8) if KINDS[type(each)] == "embedding" else each for each in events
     ]
     assert as_built(published(broker)) == as_built(sized)
 

@@ -1,0 +1,174 @@
+"""Which embeddings an application has published itself.
+
+Whether an interaction has one follows from the topic alone: it has, if a record with it was written up to
+``wait_seconds`` after the interaction's own. So whoever does a batch again decides the same.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from drift_aware.producers.relayed import MARK_HEADER
+from drift_aware.schema.envelope import content_type, decode
+from drift_aware.schema.errors import KafkaTrouble
+from drift_aware.schema.events import Embedding
+from drift_aware.schema.kafka import Kafka
+from drift_aware.schema.topics import EMBEDDINGS
+
+# Interaction and which text of it.
+Name = tuple[str, str]
+
+# The vector of a question may be published long before its answer is there.
+BEFORE_MS = 300_000
+# Of a backlog only what is near is read; records do not lie quite in the order of their times.
+_CLOCK_SLACK_MS = 60_000
+ANSWER_SECONDS = 10.0
+_MESSAGES = 500
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was read of a partition: from when, up to where, and which names, written when."""
+
+    since_ms: int
+    following: int
+    latest_ms: int = 0
+    names: dict[Name, int] = field(default_factory=dict)
+
+    def forget(self, before_ms: int) -> None:
+        if self.names and next(iter(self.names.values())) < before_ms:
+            self.names = {name: at_ms for name, at_ms in self.names.items() if at_ms >= before_ms}
+
+
+class OwnEmbeddings:
+    """Reads the embeddings topic beside the interactions.
+
+    Args:
+        kafka: where it is.
+        name: of the relay whose embeddings are not the application's.
+    """
+
+    def __init__(self, kafka: Kafka, name: str) -> None:
+        self._mark = f"{name}/".encode()
+        self._consumer = Consumer(
+            kafka.client()
+            | {
+                # Never joined: librdkafka wants a name all the same.
+                "group.id": f"drift-aware-{name}",
+                "client.id": f"drift-aware-{name}-own",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "queued.max.messages.kbytes": 16_384,
+                "fetch.wait.max.ms": 50,
+            }
+        )
+        self._seen: dict[int, _Seen] = {}
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        self._consumer.close()
+
+    def forget(self) -> None:
+        """Begin anew, with other partitions."""
+        self._seen.clear()
+        self._consumer.unassign()
+
+    def partitions(self) -> int:
+        """How many the topic has.
+
+        Raises:
+            KafkaTrouble: there is no such topic.
+        """
+        topic = self._consumer.list_topics(EMBEDDINGS.name, ANSWER_SECONDS).topics[EMBEDDINGS.name]
+        if topic.error is not None:
+            raise KafkaTrouble(f"no topic {EMBEDDINGS.name}; run: drift-aware topics create")
+        return len(topic.partitions)
+
+    def read(self, partitions: Iterable[int], from_ms: int, until_ms: int) -> None:
+        """Know all that was written in these partitions between those times, as far as it is there.
+
+        Raises:
+            KafkaTrouble: Kafka stops answering.
+            KafkaException: the same.
+        """
+        wanted = set(partitions)
+        self._begin(wanted, from_ms)
+        for part in wanted:
+            self._seen[part].forget(from_ms)
+        far_ms = until_ms + _CLOCK_SLACK_MS
+        ends = self._ends(part for part in wanted if self._seen[part].latest_ms <= far_ms)
+        self._consumer.assign(
+            [TopicPartition(EMBEDDINGS.name, part, self._seen[part].following) for part in ends]
+        )
+        while ends:
+            messages = self._consumer.consume(_MESSAGES, ANSWER_SECONDS)
+            if not messages:
+                raise KafkaTrouble(f"nothing comes of {len(ends)} partitions of {EMBEDDINGS.name}")
+            for message in messages:
+                self._take(message)
+            ends = {
+                part: end
+                for part, end in ends.items()
+                if self._seen[part].following < end and self._seen[part].latest_ms <= far_ms
+            }
+
+    def has(self, partition: int, name: Name, until_ms: int) -> bool:
+        """Whether it was among what was written by then."""
+        at_ms = self._seen[partition].names.get(name)
+        return at_ms is not None and at_ms <= until_ms
+
+    def _begin(self, partitions: set[int], from_ms: int) -> None:
+        """Find where to begin, of partitions that were not read from that time on."""
+        new = [part for part in partitions if part not in self._seen or self._seen[part].since_ms > from_ms]
+        if not new:
+            return
+        asked = [TopicPartition(EMBEDDINGS.name, part, from_ms) for part in new]
+        for each in self._consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS):
+            if each.error is not None:
+                raise KafkaException(each.error)
+            offset = self._end(each.partition)[1] if each.offset == OFFSET_END else each.offset
+            self._seen[each.partition] = _Seen(from_ms, offset)
+
+    def _ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        ends = {}
+        for part in partitions:
+            low, high = self._end(part)
+            seen = self._seen[part]
+            seen.following = max(seen.following, low)
+            if seen.following < high:
+                ends[part] = high
+        return ends
+
+    def _end(self, partition: int) -> tuple[int, int]:
+        found = self._consumer.get_watermark_offsets(
+            TopicPartition(EMBEDDINGS.name, partition), timeout=ANSWER_SECONDS
+        )
+        assert found is not None
+        return found
+
+    def _take(self, message: Message) -> None:
+        part, offset = message.partition(), message.offset()
+        assert part is not None
+        assert offset is not None
+        seen = self._seen[part]
+        if (error := message.error()) is not None:
+            if error.code() != KafkaError._PARTITION_EOF:
+                raise KafkaTrouble(error.str())
+            seen.following = max(seen.following, offset)
+            return
+        seen.following, seen.latest_ms = offset + 1, max(seen.latest_ms, message.timestamp()[1])
+        for name in self._names(message):
+            seen.names.setdefault(name, message.timestamp()[1])
+
+    def _names(self, message: Message) -> Sequence[Name]:
+        headers: Mapping[str, bytes | None] = dict(message.headers() or ())  # type: ignore[arg-type]
+        if (headers.get(MARK_HEADER) or b"").startswith(self._mark):
+            return []
+        found = decode("embedding", message.value(), content_type(headers.items()))
+        return [
+            (event.interaction_id, event.kind)
+            for event in found.events
+            if isinstance(event, Embedding) and event.interaction_id is not None
+        ]
