@@ -148,9 +148,11 @@ def test_of_a_provider_that_fails_now_and_then_each_text_has_one_embedding_and_t
         expected = checked([vector_of(TEXT.format(number), DIMENSIONS)], DIMENSIONS, "it")
         assert np.array_equal(np.frombuffer(event.vector, "<f2"), expected[0])  # type: ignore[arg-type]
     persist = start_command("persist", bootstrap=kafka_broker.bootstrap, database_url=database_url)
-    same = "SELECT count(*), count(DISTINCT interaction_id) FROM embeddings_log"
-    same += " JOIN interaction_log AS i ON i.id = interaction_id AND i.ts = embeddings_log.ts"
-    wait_until(lambda: row(database_url, same) == (5000, 5000), 60, persist.shown)
+    for table in ("interaction_log", "embeddings_log"):
+        wait_until(lambda: row(database_url, f"SELECT count(*) FROM {table}") == (5000,), 60, persist.shown)  # noqa: B023
+    same = "SELECT count(*), count(DISTINCT interaction_id) FROM embeddings_log AS e"
+    same += " JOIN interaction_log AS i ON i.id = e.interaction_id AND i.ts = e.ts"
+    assert row(database_url, same) == (5000, 5000)
 
 
 def row(url: str, statement: str) -> tuple[Any, ...] | None:
@@ -245,6 +247,7 @@ def test_a_text_the_provider_refuses_costs_no_other_its_embedding(
     provider.refuse("far too long", too_long)
     run = embed("--once")
     assert run.wait(60) == 0, run.shown()
+    assert run.stdout == "published 50 x query; left out 1 x refused\n"
     assert owners(kafka_broker) == exactly(50)
     assert "maximum context length" in run.stderr
 

@@ -17,6 +17,7 @@ import pytest
 from drift_aware.schema import cli
 from drift_aware.streams.embedded import EmbeddedBroker, every_topic
 from rig import configuration, given
+from rig.embeddings import Endpoint
 from rig.pages import CONSOLE, blocks, calls, pages
 from rig.services import missing
 from rig.shell import Shell
@@ -37,8 +38,8 @@ def story(
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "desk"
     folder.mkdir()
-    with EmbeddedBroker(every_topic(configuration.PARTITIONS)) as broker:
-        found = given.of(page, broker.bootstrap, database_url)
+    with EmbeddedBroker(every_topic(configuration.PARTITIONS)) as broker, Endpoint(1536) as embeddings:
+        found = given.of(page, broker.bootstrap, database_url, embeddings.url)
         environment = configuration.environment(broker.bootstrap, database_url) | found.environment
         for name, value in found.environment.items():
             monkeypatch.setenv(name, value)

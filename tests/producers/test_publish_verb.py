@@ -74,6 +74,13 @@ def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 
 
+def arrived(persist: Command, url: str, counts: dict[str, int]) -> None:
+    """Wait until the tables have so many rows; one after the other, because `persist` locks some together."""
+    for table, count in counts.items():
+        statement = f"SELECT count(*) FROM {table}"
+        wait_until(partial(lambda asked, n: rows(url, asked) == [(n,)], statement, count), 60, persist.shown)
+
+
 def run(start: Start, *arguments: str, **given: Any) -> Command:
     command = start("publish", *arguments, **given)
     command.wait(90)
@@ -124,7 +131,8 @@ def test_a_table_of_comma_separated_values_is_in_postgres_row_for_row(
     expected = [
         (str(n), f'where, "{n}"\nplease?', "shop", "gpt", str(n % 7), float(n % 5 + 1)) for n in range(500)
     ]
-    wait_until(lambda: rows(database_url, stored) == expected, 60, persist.shown)
+    arrived(persist, database_url, {"interaction_log": 500, "feedback_log": 500})
+    assert rows(database_url, stored) == expected
 
 
 def test_parquet_is_in_postgres_row_for_row(
@@ -143,11 +151,8 @@ def test_parquet_is_in_postgres_row_for_row(
     done = run(start_command, str(file), "--kind", "embedding", *columns, "--set", "model=small", **given)
     assert done.exit_code == 0, done.shown()
     stored = "SELECT interaction_id, (embedding::text)::jsonb->>0 FROM embeddings_log"
-    wait_until(
-        lambda: sorted(rows(database_url, stored)) == sorted((str(n), "0.5") for n in range(2500)),
-        60,
-        persist.shown,
-    )
+    arrived(persist, database_url, {"embeddings_log": 2500})
+    assert sorted(rows(database_url, stored)) == sorted((str(n), "0.5") for n in range(2500))
 
 
 def with_log(url: str, count: int) -> None:
@@ -183,8 +188,8 @@ def test_a_query_is_in_postgres_row_for_row(
         " LEFT JOIN feedback_log AS f ON f.interaction_id = i.id AND f.ts = i.ts"
         " WHERE f.score IS NOT DISTINCT FROM c.rating"
     )
-    wait_until(lambda: rows(database_url, same) == [(3000,)], 60, persist.shown)
-    assert rows(database_url, "SELECT count(*) FROM interaction_log") == [(3000,)]
+    arrived(persist, database_url, {"interaction_log": 3000, "feedback_log": 1500})
+    assert rows(database_url, same) == [(3000,)]
 
 
 @pytest.mark.parametrize(

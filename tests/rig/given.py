@@ -44,13 +44,14 @@ class Given:
     prelude: str = _APPLICATION
 
 
-def of(page: str, bootstrap: str, database_url: str) -> Given:
+def of(page: str, bootstrap: str, database_url: str, embeddings_url: str) -> Given:
     """What a page is given.
 
     Args:
         page: its name from the root of the project.
         bootstrap: of a broker with all topics.
         database_url: of a migrated database.
+        embeddings_url: of an endpoint that embeds.
     """
     api, metrics, other = free_ports(3)
     every = Given(
@@ -58,6 +59,7 @@ def of(page: str, bootstrap: str, database_url: str) -> Given:
             "localhost:9092": bootstrap,
             "kafka.example.org:9093": bootstrap,
             "postgresql://localhost/drift": database_url,
+            "https://embeddings.example.org/v1": embeddings_url,
             "127.0.0.1:8080": f"127.0.0.1:{api}",
             "localhost:9108": f"localhost:{metrics}",
             "PORT=9000": f"PORT={other}",
@@ -114,10 +116,21 @@ def _for_postgres(given: Given, database_url: str) -> Given:
     return given
 
 
+def _for_publishing(given: Given, database_url: str) -> Given:
+    """The log of an application."""
+    with store.connect(database_url, "given") as connection:
+        connection.execute(
+            "CREATE TABLE chat_log AS SELECT n AS id, now() AS created_at, 'why?' AS question,"
+            " 'because' AS answer, 'gpt-4o' AS model FROM generate_series(1, 3) AS n"
+        )
+    return given
+
+
 _MORE: Mapping[str, Callable[[Given, str], Given]] = {
     "docs/api.md": _for_api,
     "docs/howto/approve.md": _for_approving,
     "docs/integrations/otlp.md": _for_otlp,
+    "docs/integrations/publish.md": _for_publishing,
     "docs/kafka.md": _for_kafka,
     "docs/postgres.md": _for_postgres,
 }

@@ -16,12 +16,12 @@ from drift_aware.producers.backfill.mapping import Shape
 from drift_aware.producers.backfill.rows import Row, Source, Unreadable
 from drift_aware.producers.drafts import Completion
 from drift_aware.producers.publisher import Publisher
-from drift_aware.schema.errors import DriftAwareError, SettingsError
+from drift_aware.schema.errors import DriftAwareError, SettingsError, Unreachable
 from drift_aware.schema.events import Kind
 from drift_aware.schema.progress import Advance
 from drift_aware.schema.redaction import Redaction
 from drift_aware.schema.settings import Settings
-from drift_aware.schema.topics import require
+from drift_aware.schema.topics import SOURCES, existing
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 
 _MAX_TEXT_CHARS = 20_000
@@ -117,8 +117,14 @@ def _source(
 
 
 def _publisher(settings: Settings) -> Publisher:
-    """Nothing is redacted in it: that has been done when it comes there."""
-    require(settings)
+    """Nothing is redacted in it: that has been done when it comes there.
+
+    Of topics it asks only for those it writes to, which is all that an application may see.
+    """
+    there = existing(settings)
+    for topic in SOURCES.values():
+        if topic.name not in there:
+            raise Unreachable(f"no topic {topic.name}; run: drift-aware topics create")
     client = settings.kafka.client() | {"message.timeout.ms": TIMEOUT_MS}
     servers = str(client.pop("bootstrap.servers"))
     return Publisher(

@@ -243,6 +243,7 @@ class Settings(BaseSettings):
         no_data_minutes: an alert if a segment that had traffic has none for so long; null for no such alert.
         embedding_dim: vectors of another size are dead-lettered; null accepts every size.
         detectors: your own, second opinions that are to wake people, and with a leading minus what is off.
+        embed: what gives interactions the embeddings they came without.
         prices: what models cost, by their name, for the day's budget and the receipts.
         database_url: of Postgres, as in postgresql://user:password@host/name.
         prometheus_port: where ``worker`` serves metrics and health.

@@ -1,6 +1,7 @@
 """``drift-aware embed``."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Annotated
@@ -19,9 +20,9 @@ from drift_aware.schema.embed_settings import Embed
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.metrics import EmbedMetrics
 from drift_aware.schema.metrics.metric import make_registry
+from drift_aware.schema.metrics.served import served
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.verbs import ConfigOption, start, stop_on_signals
-from drift_aware.sql.metrics import served
 from drift_aware.sql.verbs import SkipLostOption
 
 _MILLION = 1_000_000
@@ -63,6 +64,11 @@ def embed(
             group = f"drift-aware-{work.NAME}"
             stack.enter_context(caught_up(settings.kafka, group, work.TOPICS, stop))
         relay.run(stop)
+    typer.echo(f"published {_told(embedding.embedded)}; left out {_told(embedding.skipped)}")
+
+
+def _told(counts: Counter[str]) -> str:
+    return ", ".join(f"{count:,} x {name}" for name, count in sorted(counts.items())) or "nothing"
 
 
 @contextmanager

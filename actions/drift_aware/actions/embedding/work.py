@@ -40,6 +40,10 @@ class Embedding(Work):
         stop: ends waiting.
         metrics: told what became of the texts, once that is committed.
         now_ms: the time.
+
+    Attributes:
+        embedded: by kind of text, since the beginning.
+        skipped: by reason, since the beginning.
     """
 
     def __init__(
@@ -59,6 +63,9 @@ class Embedding(Work):
         self._stop = stop
         self._metrics = metrics
         self._now_ms = now_ms
+        self.embedded: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        # Of the batch in hand.
         self._embedded: Counter[str] = Counter()
         self._skipped: Counter[str] = Counter()
 
@@ -93,6 +100,8 @@ class Embedding(Work):
             self._metrics.embedded.labels(kind).inc(count)
         for reason, count in self._skipped.items():
             self._metrics.skipped.labels(reason).inc(count)
+        self.embedded += self._embedded
+        self.skipped += self._skipped
         self._embedded.clear()
         self._skipped.clear()
 
