@@ -5,7 +5,6 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from typing import get_args
 
-import msgspec
 import pytest
 from confluent_kafka import Producer
 

@@ -1,5 +1,6 @@
 """Ends work that reads a topic once it has read all that was there when it began."""
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,9 +20,8 @@ def caught_up(kafka: Kafka, group: str, topics: Sequence[str], stop: threading.E
     Raises:
         KafkaException: Kafka does not say what they hold.
     """
-    consumer = Consumer(
-        kafka.client() | {"group.id": group, "client.id": f"{group}-once", "enable.auto.commit": False}
-    )
+    config = kafka.client() | {"group.id": group, "client.id": f"{group}-once", "enable.auto.commit": False}
+    consumer = Consumer(config, logger=logging.getLogger("librdkafka"))
     ended = threading.Event()
     try:
         ends = _ends(consumer, topics)

@@ -1,9 +1,10 @@
 """Which embeddings an application has published itself.
 
-Whether an interaction has one follows from the topic alone: it has, if a record with it was written up to
-``wait_seconds`` after the interaction's own. So whoever does a batch again decides the same.
+Whether an interaction has one follows from the topic alone: it has, if a record with it was written at most
+``BEFORE_MS`` before and ``wait_seconds`` after the interaction's own. So whoever does a batch again decides the same.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -62,7 +63,8 @@ class OwnEmbeddings:
                 "auto.offset.reset": "earliest",
                 "queued.max.messages.kbytes": 16_384,
                 "fetch.wait.max.ms": 50,
-            }
+            },
+            logger=logging.getLogger("librdkafka"),
         )
         self._seen: dict[int, _Seen] = {}
 
@@ -86,19 +88,18 @@ class OwnEmbeddings:
             raise KafkaTrouble(f"no topic {EMBEDDINGS.name}; run: drift-aware topics create")
         return len(topic.partitions)
 
-    def read(self, partitions: Iterable[int], from_ms: int, until_ms: int) -> None:
+    def read(self, spans: Mapping[int, tuple[int, int]]) -> None:
         """Know all that was written in these partitions between those times, as far as it is there.
+
+        Args:
+            spans: partition to the first and the last time, milliseconds.
 
         Raises:
             KafkaTrouble: Kafka stops answering.
             KafkaException: the same.
         """
-        wanted = set(partitions)
-        self._begin(wanted, from_ms)
-        for part in wanted:
-            self._seen[part].forget(from_ms)
-        far_ms = until_ms + _CLOCK_SLACK_MS
-        ends = self._ends(part for part in wanted if self._seen[part].latest_ms <= far_ms)
+        self._begin(spans)
+        ends = {part: end for part, end in self._ends(spans).items() if self._lacks(part, spans[part], end)}
         self._consumer.assign(
             [TopicPartition(EMBEDDINGS.name, part, self._seen[part].following) for part in ends]
         )
@@ -108,37 +109,39 @@ class OwnEmbeddings:
                 raise KafkaTrouble(f"nothing comes of {len(ends)} partitions of {EMBEDDINGS.name}")
             for message in messages:
                 self._take(message)
-            ends = {
-                part: end
-                for part, end in ends.items()
-                if self._seen[part].following < end and self._seen[part].latest_ms <= far_ms
-            }
+            ends = {part: end for part, end in ends.items() if self._lacks(part, spans[part], end)}
 
-    def has(self, partition: int, name: Name, until_ms: int) -> bool:
-        """Whether it was among what was written by then."""
+    def _lacks(self, partition: int, span: tuple[int, int], end: int) -> bool:
+        """Whether there is more to be read before the end, as far as the times say."""
+        seen = self._seen[partition]
+        return seen.following < end and seen.latest_ms <= span[1] + _CLOCK_SLACK_MS
+
+    def has(self, partition: int, name: Name, from_ms: int, until_ms: int) -> bool:
+        """Whether it was among what was written between those times."""
         at_ms = self._seen[partition].names.get(name)
-        return at_ms is not None and at_ms <= until_ms
+        return at_ms is not None and from_ms <= at_ms <= until_ms
 
-    def _begin(self, partitions: set[int], from_ms: int) -> None:
-        """Find where to begin, of partitions that were not read from that time on."""
-        new = [part for part in partitions if part not in self._seen or self._seen[part].since_ms > from_ms]
-        if not new:
-            return
-        asked = [TopicPartition(EMBEDDINGS.name, part, from_ms) for part in new]
-        for each in self._consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS):
+    def _begin(self, spans: Mapping[int, tuple[int, int]]) -> None:
+        """Find where to begin, of partitions that were not read from that time on; forget what is past."""
+        new = []
+        for part, (from_ms, _) in spans.items():
+            if part in self._seen and self._seen[part].since_ms <= from_ms:
+                self._seen[part].forget(from_ms)
+            else:
+                new.append(TopicPartition(EMBEDDINGS.name, part, max(0, from_ms)))
+        for each in self._consumer.offsets_for_times(new, timeout=ANSWER_SECONDS) if new else ():
             if each.error is not None:
                 raise KafkaException(each.error)
             offset = self._end(each.partition)[1] if each.offset == OFFSET_END else each.offset
-            self._seen[each.partition] = _Seen(from_ms, offset)
+            self._seen[each.partition] = _Seen(spans[each.partition][0], offset)
 
     def _ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        """The offset behind the last record there is now, of each."""
         ends = {}
         for part in partitions:
-            low, high = self._end(part)
+            low, ends[part] = self._end(part)
             seen = self._seen[part]
             seen.following = max(seen.following, low)
-            if seen.following < high:
-                ends[part] = high
         return ends
 
     def _end(self, partition: int) -> tuple[int, int]:

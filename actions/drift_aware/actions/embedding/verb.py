@@ -74,7 +74,7 @@ def _told(counts: Counter[str]) -> str:
 @contextmanager
 def _working(
     settings: Settings, chosen: Embed, stop: threading.Event, metrics: EmbedMetrics
-) -> Iterator[work.Embedding]:
+) -> Iterator[work.EmbeddingWork]:
     model = chosen.embedding
     usd = 0.0
     if model.kind == "endpoint":
@@ -86,4 +86,4 @@ def _working(
         own = None
         if chosen.wait_seconds:
             own = stack.enter_context(closing(OwnEmbeddings(settings.kafka, work.NAME)))
-        yield work.Embedding(chosen, vectors, budget, own, stop, metrics)
+        yield work.EmbeddingWork(chosen, vectors, budget, own, stop, metrics)

@@ -24,9 +24,11 @@ NAME = "embed"
 TOPICS = (INTERACTIONS.name,)
 # Up to 1,000 texts: at a tenth of a second each that is well within what Kafka waits for a member.
 BATCH_RECORDS = 20
+# Records of one partition that are read together were written within so much time of each other.
+_SPAN_MS = 3_600_000
 
 
-class Embedding(Work):
+class EmbeddingWork(Work):
     """Embeds what the settings choose and the application has not embedded itself.
 
     What a record gives follows from the record and the topics alone, but for two cases: the budget ends, or
@@ -63,6 +65,7 @@ class Embedding(Work):
         self._stop = stop
         self._metrics = metrics
         self._now_ms = now_ms
+        self._wait_ms = round(settings.wait_seconds * 1000)
         self.embedded: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         # Of the batch in hand.
@@ -122,26 +125,32 @@ class Embedding(Work):
         self, own: OwnEmbeddings, records: Sequence[Received], chosen: list[list[Text]]
     ) -> list[list[Text]]:
         """What is left without the texts whose embeddings the application has published by their time."""
-        wait_ms = round(self._settings.wait_seconds * 1000)
         times = [record.timestamp_ms for record in records]
-        # A clock that is ahead costs one wait, not a standstill.
-        seconds = min((max(times) + wait_ms - self._now_ms()) / 1000, self._settings.wait_seconds)
-        if seconds > 0 and self._stop.wait(seconds):
-            raise Stopping(
-                "told to stop while embeddings of the application were waited for; nothing is lost"
-            )
+        self._wait(max(times))
         count = own.partitions()
-        places = [[murmur2(key(embedding(each, "", b"")), count) for each in some] for some in chosen]
-        own.read({place for some in places for place in some}, min(times) - BEFORE_MS, max(times) + wait_ms)
-        left: list[list[Text]] = []
-        for at_ms, some, there in zip(times, chosen, places, strict=True):
-            kept = [
-                each
-                for each, place in zip(some, there, strict=True)
-                if not own.has(place, each.name, at_ms + wait_ms)
-            ]
-            self._skip("has_one", len(some) - len(kept))
-            left.append(kept)
+        placed = [[(each, murmur2(key(embedding(each, "", b"")), count)) for each in some] for some in chosen]
+        spans: dict[int, tuple[int, int]] = {}
+        for at_ms, some in zip(times, placed, strict=True):
+            for _, place in some:
+                first, last = spans.get(place, (at_ms, at_ms))
+                spans[place] = min(first, at_ms), max(last, at_ms)
+        own.read({place: self._span(*times) for place, times in spans.items()})
+        return [self._left(own, at_ms, some) for at_ms, some in zip(times, placed, strict=True)]
+
+    def _wait(self, latest_ms: int) -> None:
+        """Until the application has had its time; a clock that is ahead costs one wait, not a standstill."""
+        seconds = min((latest_ms + self._wait_ms - self._now_ms()) / 1000, self._settings.wait_seconds)
+        if seconds > 0 and self._stop.wait(seconds):
+            raise Stopping("told to stop while the application's embeddings were waited for; nothing is lost")
+
+    def _span(self, first_ms: int, last_ms: int) -> tuple[int, int]:
+        """When embeddings of these interactions may have been written; one odd clock does not count."""
+        return max(first_ms, last_ms - _SPAN_MS) - BEFORE_MS, last_ms + self._wait_ms
+
+    def _left(self, own: OwnEmbeddings, at_ms: int, some: list[tuple[Text, int]]) -> list[Text]:
+        span = self._span(at_ms, at_ms)
+        left = [each for each, place in some if not own.has(place, each.name, *span)]
+        self._skip("has_one", len(some) - len(left))
         return left
 
     def _events(self, some: Sequence[Text], vectors: Mapping[str, Vector]) -> list[Event]:
