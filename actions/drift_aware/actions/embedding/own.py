@@ -1,7 +1,8 @@
 """Which embeddings an application has published itself.
 
 Whether an interaction has one follows from the topic alone: it has, if a record with it was written at most
-``BEFORE_MS`` before and ``wait_seconds`` after the interaction's own. So whoever does a batch again decides the same.
+``BEFORE_MS`` before and ``wait_seconds`` after the interaction's own. So whoever does a batch again decides
+the same.
 """
 
 import logging

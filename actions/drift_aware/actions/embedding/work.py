@@ -128,7 +128,7 @@ class EmbeddingWork(Work):
         times = [record.timestamp_ms for record in records]
         self._wait(max(times))
         count = own.partitions()
-        placed = [[(each, murmur2(key(embedding(each, "", b"")), count)) for each in some] for some in chosen]
+        placed = [[(each, murmur2(key(each.interaction), count)) for each in some] for some in chosen]
         spans: dict[int, tuple[int, int]] = {}
         for at_ms, some in zip(times, placed, strict=True):
             for _, place in some:
