@@ -174,7 +174,8 @@ class Parquet:
             import pyarrow.parquet
         except ModuleNotFoundError:
             raise SettingsError("parquet is an extra: pip install 'drift-aware[parquet]'") from None
-        self._broken: Any = pyarrow.ArrowException
+        # Words that are no UTF-8 are found when they are taken out.
+        self._broken: Any = (pyarrow.ArrowException, UnicodeDecodeError)
         try:
             self._file = pyarrow.parquet.ParquetFile(file)
         except self._broken as error:

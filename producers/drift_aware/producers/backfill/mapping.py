@@ -25,6 +25,11 @@ _TYPES: Mapping[Kind, Mapping[str, Any]] = {
     kind: {field.name: field.type for field in msgspec.structs.fields(event_type)}
     for kind, event_type in TYPES.items()
 }
+# The fields that hold words, whatever is in the column.
+_WORDS: Mapping[Kind, frozenset[str]] = {
+    kind: frozenset(name for name, wanted in types.items() if str in (wanted, *get_args(wanted)))
+    for kind, types in _TYPES.items()
+}
 
 
 class Shape:
@@ -93,7 +98,7 @@ class Shape:
         values |= {ours: row.values[theirs] for ours, theirs in self._columns.items() if theirs in row.values}
         values |= self._constants
         fields = {
-            name: self._shaped(name, types, value)
+            name: self._shaped(kind, name, value)
             for name, value in values.items()
             if _belongs(name, types) and not _absent(value)
         }
@@ -103,16 +108,15 @@ class Shape:
             fields["id"] = identity(kind, row)
         return kind, _with_labels(fields)
 
-    def _shaped(self, name: str, types: Mapping[str, Any], value: Any) -> Any:
+    def _shaped(self, kind: Kind, name: str, value: Any) -> Any:
         if name == "ts":
             return _moment(value, self._utc)
         if name in _SHAPES:
             return _SHAPES[name](value)
-        wanted = types.get(name, str)
-        if str in (wanted, *get_args(wanted)):
+        if name in _WORDS[kind] or name.startswith(_LABEL):
             return _word(name, value)
         try:
-            return msgspec.convert(_plain(value), wanted, strict=False)
+            return msgspec.convert(_plain(value), _TYPES[kind][name], strict=False)
         except msgspec.ValidationError as error:
             raise BadEvent("bad_event", f"{name}: {error}") from None
 
