@@ -16,9 +16,12 @@ import pytest
 
 from drift_aware.producers.simulate.lines import line
 from drift_aware.schema.events import KINDS, Event, Interaction
+from drift_aware.schema.segments import ALL
 from drift_aware.schema.topics import SOURCES
+from drift_aware.streams.status import totals
 from rig.brokers import Broker
 from rig.commands import Command
+from rig.configuration import make_settings
 from rig.kafka import free_ports
 from rig.records import records
 from rig.services import wait_until
@@ -342,3 +345,23 @@ def test_misuse_is_told_in_a_line(start_command: Start, arguments: list[str], wh
     refused = run(start_command, *arguments, "--dry-run")
     assert refused.exit_code == 2
     assert why in refused.stderr
+
+
+def test_a_past_that_is_there_before_the_worker_starts_counts_whole(
+    kafka_broker: Broker, tmp_path: Path, start_command: Start
+) -> None:
+    past = tmp_path / "past.jsonl"
+    # Four hours, kind after kind.
+    story = ("--scenario", "baseline", "--events", "1500", "--rate", "0.1", "--out", str(past))
+    assert start_command("simulate", *story).wait() == 0
+    lines = past.read_bytes().splitlines(keepends=True)
+    for kind in SOURCES:
+        file = tmp_path / f"{kind}.jsonl"
+        file.write_bytes(b"".join(each for each in lines if each.startswith(b'{"type":"%s"' % kind.encode())))
+        assert run(start_command, str(file), bootstrap=kafka_broker.bootstrap).exit_code == 0
+    worker = start_command("worker", bootstrap=kafka_broker.bootstrap)
+    settings = make_settings(kafka_broker.bootstrap)
+    wait_until(lambda: totals(settings).get(ALL, {}).get("interactions") == 1500, 90, worker.shown)
+    wait_until(lambda: totals(settings)[ALL]["embeddings"] == 1500, 60, worker.shown)
+    assert worker.stop() == 0
+    assert totals(settings)[ALL]["late"] == 0
