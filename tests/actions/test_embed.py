@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -288,6 +289,26 @@ def test_a_spent_budget_outlives_the_process(kafka_broker: Broker, embed: Start)
     assert first.stderr.count("budget spent") == 1
     assert 0 < had <= len(owners(kafka_broker)) <= 100
     assert spent(kafka_broker) <= 100 * 10 * USD_PER_TOKEN
+
+
+def test_a_model_on_this_machine_embeds_too(
+    kafka_broker: Broker, embed: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sentence_transformers.py").write_text(
+        "import numpy\n\n\nclass SentenceTransformer:\n"
+        "    def __init__(self, name):\n        assert name == 'small'\n\n"
+        "    def encode(self, texts, **_):\n"
+        "        return numpy.array([[len(text), 1] for text in texts], dtype='float32')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    sent(kafka_broker, asked(120))
+    run = embed(
+        "--once", model={"kind": "local", "model": "small", "dimensions": 2}, kinds=["query", "response"]
+    )
+    assert run.wait(60) == 0, run.shown()
+    assert run.stdout == "published 120 x query, 120 x response; left out nothing\n"
+    assert owners(kafka_broker) == exactly(120) + exactly(120)
+    assert {(event.kind, event.dim) for event in made(kafka_broker)} == {("query", 2), ("response", 2)}
 
 
 def test_without_a_section_it_says_what_is_missing(start_command: Start) -> None:
