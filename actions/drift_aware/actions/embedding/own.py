@@ -6,6 +6,7 @@ the same.
 """
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ BEFORE_MS = 300_000
 _CLOCK_SLACK_MS = 60_000
 ANSWER_SECONDS = 10.0
 _MESSAGES = 500
+_POLL_SECONDS = 0.02
 
 
 @dataclass(slots=True)
@@ -104,11 +106,13 @@ class OwnEmbeddings:
         self._consumer.assign(
             [TopicPartition(EMBEDDINGS.name, part, self._seen[part].following) for part in ends]
         )
+        deadline = time.monotonic() + ANSWER_SECONDS
         while ends:
-            messages = self._consumer.consume(_MESSAGES, ANSWER_SECONDS)
-            if not messages:
+            if time.monotonic() > deadline:
                 raise KafkaTrouble(f"nothing comes of {len(ends)} partitions of {EMBEDDINGS.name}")
-            for message in messages:
+            # It waits for as many as are asked for, so the time has to be short.
+            for message in self._consumer.consume(_MESSAGES, _POLL_SECONDS):
+                deadline = time.monotonic() + ANSWER_SECONDS
                 self._take(message)
             ends = {part: end for part, end in ends.items() if self._lacks(part, spans[part], end)}
 
