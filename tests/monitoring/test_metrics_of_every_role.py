@@ -59,6 +59,10 @@ def test_every_role_shows_what_is_declared_and_promtool_has_nothing_to_say(
     start_command("act", "--prometheus-port", str(act), **places)
     start_command("serve", "--port", str(serve), **places)
     start_command("ingest", "otlp", "--listen", f"127.0.0.1:{ingest}", **places)
+    (embed,) = free_ports(1)
+    model = '{"kind": "local", "model": "none", "dimensions": 8}'
+    section = f'{{"embedding": {model}, "apps": []}}'
+    start_command("embed", "--prometheus-port", str(embed), embed=section, **places)
     publish(kafka_broker, [interaction(number, ts=NOON + number * 100) for number in range(200)])
     publish(kafka_broker, b"drift")
 
@@ -68,7 +72,10 @@ def test_every_role_shows_what_is_declared_and_promtool_has_nothing_to_say(
         "act": act,
         "serve": serve,
         "ingest": ingest,
+        "embed": embed,
     }
+    left_out = 'drift_aware_embed_skipped_total{reason="other_app"} 200.0'
+    wait_until(lambda: left_out in shown(embed), SECONDS, lambda: shown(embed))
     has_rows = 'drift_aware_sink_rows_total{table="interaction_log"} 200.0'
     wait_until(lambda: has_rows in shown(persist), SECONDS, lambda: shown(persist))
     has_segment = 'drift_aware_pane_end_timestamp_seconds{segment="all"}'

@@ -14,6 +14,7 @@ from drift_aware.actions import ledger
 from drift_aware.schema import wire_examples
 from drift_aware.sql import dimensions, store
 from rig.api import Persisted
+from rig.embeddings import Endpoint
 from rig.kafka import free_ports
 from rig.models import Models
 from rig.pages import ROOT
@@ -139,6 +140,24 @@ def _for_litellm(given: Given, database_url: str) -> Given:
     """Models, and LiteLLM without what it would fetch from the internet."""
     found = _for_clients(given, database_url)
     return replace(found, environment=found.environment | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
+def _for_embedding(given: Given, _: str) -> Given:
+    """What makes vectors."""
+    endpoint = Endpoint(1536)
+    return replace(
+        given,
+        places=given.places | {"https://embeddings.example.org/v1": endpoint.url},
+        services=(endpoint,),
+    )
+
+
+def _for_publishing(given: Given, database_url: str) -> Given:
+    """The log of an application."""
+    with store.connect(database_url, "given") as connection:
+        connection.execute(
+            "CREATE TABLE chat_log AS SELECT n AS id, now() AS created_at, 'why?' AS question,"
+            " 'because' AS answer, 'gpt-4o' AS model FROM generate_series(1, 3) AS n"
+        )
+    return given
 
 
 _MORE: Mapping[str, Callable[[Given, str], Given]] = {
@@ -146,8 +165,10 @@ _MORE: Mapping[str, Callable[[Given, str], Given]] = {
     "docs/howto/approve.md": _for_approving,
     "docs/integrations/openai-and-anthropic.md": _for_clients,
     "docs/integrations/asgi.md": _for_application,
+    "docs/integrations/embed.md": _for_embedding,
     "docs/integrations/litellm.md": _for_litellm,
     "docs/integrations/otlp.md": _for_otlp,
+    "docs/integrations/publish.md": _for_publishing,
     "docs/kafka.md": _for_kafka,
     "docs/postgres.md": _for_postgres,
     "examples/chat_app/README.md": _for_application,

@@ -1,4 +1,4 @@
-"""``act``, and ``actions`` with what a person does about them."""
+"""``act``, ``embed``, and ``actions`` with what a person does about them."""
 
 import getpass
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import psycopg
 import typer
 
 from drift_aware.actions import answers, ledger, runner
+from drift_aware.actions.embedding.verb import embed
 from drift_aware.actions.executors.notify.keeping import keeping
 from drift_aware.actions.foreground import carrier, record, roll_back
 from drift_aware.actions.installed import installed
@@ -41,6 +42,7 @@ def register(app: typer.Typer) -> None:
         group.command(verb.__name__)(verb)
     app.add_typer(group, name="actions")
     app.command("act")(act)
+    app.command("embed")(embed)
 
 
 def act(

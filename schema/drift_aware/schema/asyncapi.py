@@ -62,6 +62,11 @@ ROLES: Mapping[str, tuple[str | None, tuple[Topic, ...], tuple[Topic, ...]]] = {
         _ALL_SOURCES,
         _ALL_SOURCES,
     ),
+    "embed": (
+        "drift-aware-embed",
+        (topics.INTERACTIONS, topics.EMBEDDINGS),
+        (topics.EMBEDDINGS,),
+    ),
     "dlq": (
         None,
         (*_LETTERS, topics.REPLAYS, *_ALL_SOURCES),

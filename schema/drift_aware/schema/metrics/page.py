@@ -15,9 +15,9 @@ _HEAD = """\
 
 This page is made from the code that serves the metrics: `make metrics` writes it anew.
 
-Every role serves `/metrics`: `worker` on `PROMETHEUS_PORT` (9108), `persist` and `act` with
+Every role serves `/metrics`: `worker` on `PROMETHEUS_PORT` (9108), `persist`, `act` and `embed` with
 `--prometheus-port`, `serve` on its own port, `ingest` with either.
-[`prometheus.yml`](../prometheus.yml) scrapes all but the last and loads the rules in
+[`prometheus.yml`](../prometheus.yml) scrapes all but the last and `embed`, and loads the rules in
 [`dashboards/prometheus`](../dashboards/prometheus); [runbooks.md](runbooks.md) says what to do when one
 fires.
 
