@@ -27,6 +27,7 @@ OBJECTS: Mapping[Topic, str] = {
     topics.ALERTS: "alert",
     topics.ACTIONS: "action",
     topics.POLICIES: "policy",
+    topics.CANARIES: "canary",
 }
 _KINDS = {topic: kind for kind, topic in SOURCES.items()}
 _ALL_SOURCES = tuple(SOURCES.values())
@@ -55,6 +56,11 @@ ROLES: Mapping[str, tuple[str | None, tuple[Topic, ...], tuple[Topic, ...]]] = {
         "drift-aware-act",
         (topics.ALERTS, topics.EVALUATIONS),
         (topics.ACTIONS, topics.POLICIES, topics.EVALUATIONS),
+    ),
+    "canary": (
+        "drift-aware-canary",
+        (topics.CANARIES,),
+        (topics.EMBEDDINGS, topics.EVALUATIONS, topics.CANARIES, topics.ALERTS),
     ),
     "dlq": (
         None,

@@ -184,11 +184,11 @@ class _Replay:
         value = b"[" + b",".join(line.raw for line in lines) + b"]"
         record = Input(SOURCES[kind].name, 0, self._offset, value, ROWS)
         self._offset += 1
-        measured, dead = self._intake.read(kind, record)
+        measured, dead, canaries = self._intake.read(kind, record)
         numbers = {line.raw: line.number for line in lines}
         for letter in dead:
             self._unused.refuse(numbers[letter.value], letter.message)
-        self._summarise.count(Source(kind, 0), record.offset, measured, len(dead))
+        self._summarise.count(Source(kind, 0), record.offset, measured, len(dead), canaries)
         self._collector.add(measured, record)
 
     def _pass(self, time: int) -> None:

@@ -6,13 +6,22 @@ The names that dashboards in this field already use come without a prefix (``dri
 
 from drift_aware.schema.metrics.act import ActMetrics as ActMetrics
 from drift_aware.schema.metrics.act import Ledger as Ledger
+from drift_aware.schema.metrics.canary import CanaryMetrics as CanaryMetrics
 from drift_aware.schema.metrics.metric import Instruments, Role
 from drift_aware.schema.metrics.persist import SinkMetrics as SinkMetrics
 from drift_aware.schema.metrics.serve import ApiMetrics as ApiMetrics
 from drift_aware.schema.metrics.worker import Segments as Segments
 from drift_aware.schema.metrics.worker import Stream as Stream
 
-VOCABULARY: tuple[type[Instruments], ...] = (Stream, Segments, SinkMetrics, Ledger, ActMetrics, ApiMetrics)
+VOCABULARY: tuple[type[Instruments], ...] = (
+    Stream,
+    Segments,
+    SinkMetrics,
+    Ledger,
+    ActMetrics,
+    ApiMetrics,
+    CanaryMetrics,
+)
 
 
 def names(role: Role) -> set[str]:
