@@ -1,5 +1,6 @@
 """What the roles show as the processes they are: all that is declared, nothing else, no bad name."""
 
+import json
 import re
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -52,16 +53,27 @@ def families(page: str) -> set[str]:
 def test_every_role_shows_what_is_declared_and_promtool_has_nothing_to_say(
     kafka_broker: Broker, database_url: str, start_command: Callable[..., Command]
 ) -> None:
-    worker, persist, act, serve = free_ports(4)
+    worker, persist, act, serve, canary = free_ports(5)
     places = {"bootstrap": kafka_broker.bootstrap, "database_url": database_url}
     start_command("worker", prometheus_port=worker, pane_seconds=1, allowed_lateness_seconds=0, **places)
     start_command("persist", "--prometheus-port", str(persist), **places)
     start_command("act", "--prometheus-port", str(act), **places)
     start_command("serve", "--port", str(serve), **places)
+    # Nobody answers there.
+    asked = {"base_url": "http://127.0.0.1:9", "model": "small"}
+    start_command(
+        *("canary", "--prometheus-port", str(canary)), canary__embedding=json.dumps(asked), **places
+    )
     publish(kafka_broker, [interaction(number, ts=NOON + number * 100) for number in range(200)])
     publish(kafka_broker, b"drift")
 
-    ports: dict[Role, int] = {"worker": worker, "persist": persist, "act": act, "serve": serve}
+    ports: dict[Role, int] = {
+        "worker": worker,
+        "persist": persist,
+        "act": act,
+        "serve": serve,
+        "canary": canary,
+    }
     has_rows = 'drift_aware_sink_rows_total{table="interaction_log"} 200.0'
     wait_until(lambda: has_rows in shown(persist), SECONDS, lambda: shown(persist))
     has_segment = 'drift_aware_pane_end_timestamp_seconds{segment="all"}'
@@ -69,6 +81,8 @@ def test_every_role_shows_what_is_declared_and_promtool_has_nothing_to_say(
     assert 'reason="not_json",topic="drift.interactions.v1"} 1.0' in shown(worker)
     wait_until(lambda: "retrain_events_total 0.0" in shown(act), SECONDS, lambda: shown(act))
     wait_until(lambda: 'route="/metrics"' in shown(serve), SECONDS, lambda: shown(serve))
+    no_answer = 'drift_aware_canary_silent_rounds{canary="embedding"}'
+    wait_until(lambda: no_answer in shown(canary), SECONDS, lambda: shown(canary))
     assert set(ports) == set(get_args(Role))
     for role, port in ports.items():
         page = shown(port)

@@ -49,7 +49,7 @@ def normalised(text: str) -> str:
     >>> normalised("  It is\n Oslo. "), normalised("it is Oslo")
     ('it is oslo', 'it is oslo')
     """
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(".!")
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(" .!")
 
 
 def distance(one: bytes, other: bytes) -> float:

@@ -79,16 +79,12 @@ def canary(
 
 
 def accept(
-    which: Annotated[
-        list[str] | None, typer.Argument(metavar="[answers|embedding]...", help="Without any, both.")
-    ] = None,
+    which: Annotated[list[CanaryId] | None, typer.Argument(help="Without any, both.")] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Take what is answered now as the beginning of a new reference, and close the alert."""
     settings = start(config)
-    if unknown := set(which or []) - set(_NOUNS):
-        raise typer.BadParameter(f"no canary {min(unknown)}; there are answers and embedding")
     with Book(settings, alone=False) as book:
         chosen = [each for each in book.latest().values() if not which or each.id in which]
         if not chosen:
