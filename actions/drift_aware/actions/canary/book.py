@@ -5,6 +5,7 @@ first is gone. What is remembered is read again before every round and before ev
 somebody else has written, by ``canary accept`` for instance, holds.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -37,6 +38,7 @@ _PARTITION = 0
 # Of one key: canaries are few, and a source partition that gets one waits for a moment longer for its like.
 _KEY = "canary"
 _SECONDS = 10.0
+_LEADER_SECONDS = 0.2
 # A round of patient requests may take long, and the group is told of nothing meanwhile.
 _LONGEST_ROUND_MS = 3_600_000
 
@@ -114,7 +116,9 @@ class Book:
         """
         self.wait(0)
         self._must_be_mine()
-        while self._read < self._end():
+        first, end = self._edges()
+        self._read = max(self._read, first)
+        while self._read < end:
             message = self._consumer.poll(_SECONDS)
             self._must_be_mine()
             if message is None:
@@ -178,19 +182,19 @@ class Book:
         if not self.mine:
             raise Unreachable("another canary has taken over; this one waits")
 
-    def _end(self) -> int:
+    def _edges(self) -> tuple[int, int]:
+        """First and next offset; a partition that was just created has no leader for a moment."""
         at = TopicPartition(CANARIES.name, _PARTITION)
-        try:
-            _, end = self._consumer.get_watermark_offsets(at, timeout=_SECONDS)
-        except KafkaException as error:
-            raise Unreachable(f"{CANARIES.name} cannot be read: {error.args[0].str()}") from None
-        if self._read == 0:
-            self._read = self._first_left(at)
-        return int(end)
-
-    def _first_left(self, at: TopicPartition) -> int:
-        low, _ = self._consumer.get_watermark_offsets(at, timeout=_SECONDS)
-        return int(low)
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            try:
+                return self._consumer.get_watermark_offsets(at, timeout=_SECONDS)
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    raise Unreachable(
+                        f"{CANARIES.name} cannot be read: {error.args[0].str()}; is the broker well?"
+                    ) from None
+                self.wait(_LEADER_SECONDS)
 
     def _take(self, message: Message | None) -> None:
         if message is None or message.error() is not None or message.partition() != _PARTITION:

@@ -64,7 +64,7 @@ def canary(
         raise SettingsError("there is nobody to ask; set canary.chat or canary.embedding")
     if dry_run:
         _show_questions(asked, json)
-    _show_cost(settings, asked, json and dry_run)
+    _show_cost(settings, asked, json)
     if dry_run:
         return
     stop = stop_on_signals()
