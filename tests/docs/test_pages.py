@@ -18,6 +18,7 @@ from drift_aware.schema import cli
 from drift_aware.streams.embedded import EmbeddedBroker, every_topic
 from rig import configuration, given
 from rig.pages import CONSOLE, blocks, calls, pages
+from rig.provider import Provider
 from rig.services import missing
 from rig.shell import Shell
 from rig.telling import Story
@@ -37,8 +38,8 @@ def story(
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "desk"
     folder.mkdir()
-    with EmbeddedBroker(every_topic(configuration.PARTITIONS)) as broker:
-        found = given.of(page, broker.bootstrap, database_url)
+    with EmbeddedBroker(every_topic(configuration.PARTITIONS)) as broker, Provider() as provider:
+        found = given.of(page, broker.bootstrap, database_url, provider)
         environment = configuration.environment(broker.bootstrap, database_url) | found.environment
         for name, value in found.environment.items():
             monkeypatch.setenv(name, value)

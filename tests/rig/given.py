@@ -14,6 +14,7 @@ from drift_aware.schema import wire_examples
 from drift_aware.sql import dimensions, store
 from rig.api import Persisted
 from rig.kafka import free_ports
+from rig.provider import KEY, Provider
 from rig_events import embedding
 
 # An application as the pages have it: a model that answers, an embedder.
@@ -44,20 +45,23 @@ class Given:
     prelude: str = _APPLICATION
 
 
-def of(page: str, bootstrap: str, database_url: str) -> Given:
+def of(page: str, bootstrap: str, database_url: str, provider: Provider) -> Given:
     """What a page is given.
 
     Args:
         page: its name from the root of the project.
         bootstrap: of a broker with all topics.
         database_url: of a migrated database.
+        provider: stands for the provider of models.
     """
+    provider.answers["gpt-4o"] = lambda _: "It left this morning."
     api, metrics, other = free_ports(3)
     every = Given(
         {
             "localhost:9092": bootstrap,
             "kafka.example.org:9093": bootstrap,
             "postgresql://localhost/drift": database_url,
+            "https://api.example.com/v1": provider.url,
             "127.0.0.1:8080": f"127.0.0.1:{api}",
             "localhost:9108": f"localhost:{metrics}",
             "PORT=9000": f"PORT={other}",
@@ -92,6 +96,10 @@ def _propose(database_url: str, name: str) -> None:
         ledger.enter(connection, action, wire_examples.ALERT, expires_hours=72)
 
 
+def _for_canaries(given: Given, _: str) -> Given:
+    return replace(given, environment=given.environment | {"OPENAI_API_KEY": KEY})
+
+
 def _for_kafka(given: Given, _: str) -> Given:
     return replace(
         given,
@@ -111,6 +119,7 @@ def _for_postgres(given: Given, database_url: str) -> Given:
 _MORE: Mapping[str, Callable[[Given, str], Given]] = {
     "docs/api.md": _for_api,
     "docs/howto/approve.md": _for_approving,
+    "docs/integrations/canary.md": _for_canaries,
     "docs/kafka.md": _for_kafka,
     "docs/postgres.md": _for_postgres,
 }

@@ -16,7 +16,17 @@ from rig.services import wait_until
 from rig.shell import Ran, Shell
 
 # Verbs that run until they are stopped.
-LASTING = (["worker"], ["baseline", "watch"], ["persist"], ["act"], ["serve"], ["alerts", "--follow"])
+LASTING = (
+    ["worker"],
+    ["baseline", "watch"],
+    ["persist"],
+    ["act"],
+    ["serve"],
+    ["alerts", "--follow"],
+    ["canary"],
+)
+# But not if they are told to do it once, to show what they would do, or are the name of a group here.
+_ENDING = ("--once", "--dry-run", "accept")
 # Of answers that do not end.
 _STREAM = "curl -N "
 _PATIENCE_SECONDS = 60.0
@@ -144,7 +154,7 @@ def _lasts(command: str) -> bool:
     if command.startswith(_STREAM):
         return True
     for words in calls(command):
-        if any(words[: len(verb)] == verb for verb in LASTING):
+        if any(words[: len(verb)] == verb for verb in LASTING) and not set(_ENDING) & set(words):
             return True
         if words[:1] == ["simulate"] and not {"--events", "--seconds"} & set(words):
             return True

@@ -39,6 +39,7 @@ _PARTITION = 0
 _KEY = "canary"
 _SECONDS = 10.0
 _LEADER_SECONDS = 0.2
+_REFUSALS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 # A round of patient requests may take long, and the group is told of nothing meanwhile.
 _LONGEST_ROUND_MS = 3_600_000
 
@@ -197,7 +198,7 @@ class Book:
                 self.wait(_LEADER_SECONDS)
 
     def _take(self, message: Message | None) -> None:
-        if message is None or message.error() is not None or message.partition() != _PARTITION:
+        if message is None or self._is_trouble(message) or message.partition() != _PARTITION:
             return
         self._read = (message.offset() or 0) + 1
         if (value := message.value()) is None:
@@ -209,6 +210,14 @@ class Book:
             log.warning("a record of the canary cannot be read", offset=message.offset(), error=str(error))
         else:
             self._known[canary.id] = canary
+
+    def _is_trouble(self, message: Message) -> bool:
+        error = message.error()
+        if error is not None and (error.fatal() or error.code() in _REFUSALS):
+            raise Unreachable(
+                f"{CANARIES.name} cannot be read: {error.str()}; see the rights of the role canary"
+            )
+        return error is not None
 
     def _send(self, topic: str, key: str, value: bytes, partition: int | None = None) -> None:
         where: dict[str, Any] = {} if partition is None else {"partition": partition}

@@ -79,14 +79,14 @@ def canary(
 
 
 def accept(
-    which: Annotated[list[CanaryId] | None, typer.Argument(help="Without any, both.")] = None,
+    which: Annotated[CanaryId | None, typer.Argument(help="Of what; without it, of both.")] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Take what is answered now as the beginning of a new reference, and close the alert."""
     settings = start(config)
     with Book(settings, alone=False) as book:
-        chosen = [each for each in book.latest().values() if not which or each.id in which]
+        chosen = [each for each in book.latest().values() if which in (None, each.id)]
         if not chosen:
             raise ActionFailed("there are no answers yet; run drift-aware canary")
         now_ms = round(time.time() * 1000)
