@@ -172,8 +172,9 @@ def test_a_round_that_was_cut_short_before_it_was_noted_is_repeated_under_the_sa
     assert len(set(answered)) == len(PROMPTS)
 
 
+@pytest.mark.parametrize("same_process", [False, True])
 def test_an_alert_that_was_noted_and_not_told_is_told_by_the_next(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, same_process: bool
 ) -> None:
     desk.rounds(LEARN)
     swap(desk.provider)
@@ -182,12 +183,17 @@ def test_an_alert_that_was_noted_and_not_told_is_told_by_the_next(
         if list(alerts):  # type: ignore[call-overload]
             raise Unreachable("the process was killed")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Book, "tell", dies)
-        with pytest.raises(Unreachable):
-            desk.rounds(2)
-    assert desk.alerts() == []
-    desk.rounds(1)
+    with desk.patrol() as turn:
+        with monkeypatch.context() as patch:
+            patch.setattr(Book, "tell", dies)
+            turn()
+            with pytest.raises(Unreachable):
+                turn()
+        assert desk.alerts() == []
+        if same_process:
+            turn()
+    if not same_process:
+        desk.rounds(1)
     assert {(alert.metric, alert.revision) for alert in desk.alerts()} == {
         ("canary_answers", 1),
         ("canary_embedding", 1),

@@ -21,6 +21,7 @@ from drift_aware.streams.reader import read_all
 from drift_aware.streams.status import totals
 from rig.commands import Command
 from rig.configuration import make_settings
+from rig.provider import KEY, Provider
 from rig.rights import grant
 from rig.secure_kafka import NOBODIES, PASSWORD, SecureKafka
 from rig.services import wait_until
@@ -43,9 +44,9 @@ def _as(principal: str, server: SecureKafka) -> dict[str, Any]:
 def test_every_role_works_with_the_rights_that_are_documented(
     secure_kafka: SecureKafka, database_url: str, start_command: Callable[..., Command]
 ) -> None:
-    def run(principal: str, *arguments: str) -> Command:
+    def run(principal: str, *arguments: str, **settings: str) -> Command:
         variables = {f"kafka__{name}": value for name, value in _as(principal, secure_kafka).items()}
-        return start_command(*arguments, database_url=database_url, **variables)
+        return start_command(*arguments, database_url=database_url, **variables, **settings)
 
     secure_kafka.clear()
     assert set(grant(secure_kafka.bootstrap)) == set(NOBODIES)
@@ -87,6 +88,9 @@ def test_every_role_works_with_the_rights_that_are_documented(
     wait_until(lambda: totals(reader)[ALL]["interactions"] == EVENTS + 1, 60, shown)
     pinned = run("baseline", "baseline", "pin", "--from", _hour(-1), "--to", _hour(1))
     assert pinned.wait() == 0
+    with Provider() as provider:
+        asked = json.dumps({"base_url": provider.url, "api_key": KEY, "model": "small"})
+        _done(run("canary", "canary", "--once", canary__embedding=asked))
     for role in roles:
         assert role.stop() == 0
         assert "authoriz" not in role.stderr.lower()

@@ -187,6 +187,8 @@ TYPES: Mapping[Kind, type[Event]] = {
     "feedback": Feedback,
     "evaluation": Evaluation,
 }
+# Those that may be answers to the monitor's own questions.
+CANARY_KINDS: tuple[Kind, ...] = ("embedding", "evaluation")
 # Where people's own words stand, and what may be done about it before they travel.
 TextField = Literal["user_query", "model_response", "comment", "expected", "predicted", "error", "labels"]
 Mode = Literal["keep", "mask", "hash", "drop"]

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from drift_aware.schema.alerts import Alert, AlertKind, Readings, Severity
 from drift_aware.schema.envelope import DeadLetter
-from drift_aware.schema.events import Kind
+from drift_aware.schema.events import CANARY_KINDS
 from drift_aware.schema.metrics import Stream
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import SOURCES
@@ -17,7 +17,6 @@ from drift_aware.streams.observer import Observer
 from drift_aware.streams.series import SegmentSeries
 from drift_aware.streams.summarise import Summarise
 
-CANARY_KINDS: tuple[Kind, ...] = ("embedding", "evaluation")
 _PAGING = {True: "true", False: "false"}
 
 

@@ -233,5 +233,4 @@ class Book:
     def _flush(self) -> None:
         self._failed = False
         if self._producer.flush(_SECONDS + 1) or self._failed:
-            self._producer.purge()
             raise Unreachable("Kafka has not confirmed a round of the canary; it is asked again")

@@ -83,7 +83,7 @@ def digest(*parts: str) -> str:
 
 
 def _named(text: str) -> str:
-    return f"{' '.join(text.split())[:24]} ({digest(text)[:4]})"
+    return f"{' '.join(text.split())[:24]} ({digest(text)[:8]})"
 
 
 def _read(file: Path) -> list[Question]:

@@ -93,8 +93,10 @@ class Patrol:
             return None
         self._metrics.errors.labels(endpoint.id).inc(found.errors)
         self._note_silence(endpoint, found)
-        if not found.answered:
-            return None
+        return self._keep(endpoint, found, ts) if found.answered else None
+
+    def _keep(self, endpoint: Endpoint, found: Round, ts: int) -> Canary:
+        """Publish, remember and tell what has come back."""
         # Read once more: somebody may have accepted the answers in the meantime.
         before = self._book.latest().get(endpoint.id) or Canary(id=endpoint.id)
         after = self._paid(endpoint, story.follow(before, self._plan(endpoint), found, ts), found)
@@ -102,7 +104,9 @@ class Patrol:
         self._book.write([after])
         if after.alert is not None and after.alert != before.alert:
             log.warning(after.alert.summary, canary=after.id, status=after.alert.status)
+            self._retold = False
             self._book.tell([after.alert])
+            self._retold = True
         self._show(after)
         return after
 

@@ -83,34 +83,41 @@ def follow(canary: Canary, plan: Plan, found: Round, ts: int) -> Canary:
         found: what came back.
         ts: when it began, milliseconds.
     """
+    return _judged(_seen(canary, plan, found, ts), plan)
+
+
+def _seen(canary: Canary, plan: Plan, found: Round, ts: int) -> Canary:
+    """With what came back."""
     firing = is_firing(canary)
-    probes = compare(canary.probes, plan.questions, found, plan.learn, firing=firing)
+    learning = not canary.probes or any(probe.rounds < plan.learn for probe in canary.probes)
     reported = found.reported or canary.reported
-    learning = any(probe.rounds < plan.learn for probe in canary.probes) or not canary.probes
-    canary = replace(
+    return replace(
         canary,
         round=canary.round + 1,
         ts=ts,
         model=plan.model,
-        probes=probes,
+        probes=compare(canary.probes, plan.questions, found, plan.learn, firing=firing),
         reported=reported,
         fingerprint=found.fingerprint or canary.fingerprint,
         learned=reported if learning and not firing else canary.learned,
     )
-    counted = count(canary, plan.learn)
+
+
+def _judged(canary: Canary, plan: Plan) -> Canary:
+    """With an alert that opens or is over, if it has come to that."""
+    firing, counted = is_firing(canary), count(canary, plan.learn)
     if counted.needed is None:
         return canary
     if counted.beyond:
-        canary = replace(canary, beyond=canary.beyond + 1, calm=0, since=canary.since or ts)
-        return (
-            _opened(canary, plan, counted) if canary.beyond >= rule.ROUNDS_IN_A_ROW and not firing else canary
-        )
+        canary = replace(canary, beyond=canary.beyond + 1, calm=0, since=canary.since or canary.ts)
+        opens = not firing and canary.beyond >= rule.ROUNDS_IN_A_ROW
+        return _opened(canary, plan, counted) if opens else canary
     if not firing:
         return replace(canary, beyond=0, calm=0, since=None)
     canary = replace(canary, beyond=0, calm=canary.calm + 1)
     if canary.calm < rule.ROUNDS_IN_A_ROW:
         return canary
-    return replace(_closed(canary, counted, ts, "are as they were"), since=None, calm=0)
+    return replace(_closed(canary, counted, canary.ts, "are as they were"), since=None, calm=0)
 
 
 def accept(canary: Canary, ts: int) -> Canary:

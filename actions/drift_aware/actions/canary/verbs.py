@@ -149,7 +149,11 @@ def _show(settings: Settings, canary: Canary, *, json: bool) -> None:
     elif learned < len(canary.probes):
         print(f"{canary.id}: round {canary.round}, learning; {learned} of {len(canary.probes)} are learned")
     else:
-        print(f"{canary.id}: round {canary.round}, {len(counted.changed)} of {len(counted.steady)} changed")
+        unsteady = len(canary.probes) - len(counted.steady)
+        print(
+            f"{canary.id}: round {canary.round}, {len(counted.changed)} of {len(counted.steady)} changed, "
+            f"{unsteady} unsteady"
+        )
 
 
 def _show_questions(asked: Sequence[Endpoint], json: bool) -> None:
