@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from drift_aware.schema.envelope import DeadLetter, decode, rejected
 from drift_aware.schema.errors import BadEvent
-from drift_aware.schema.events import Embedding, Event, Interaction, Kind, is_canary
+from drift_aware.schema.events import CANARY_KINDS, Embedding, Event, Interaction, Kind, is_canary
 from drift_aware.schema.settings import Settings
 from drift_aware.streams.stage import Input
 from drift_aware.streams.summary import Vector
@@ -53,6 +53,8 @@ class Intake:
                     measured.append((event, vector))
         if kind == "interaction":
             self._label([event for event, _ in measured if isinstance(event, Interaction)])
+        if kind not in CANARY_KINDS:
+            return measured, dead, 0
         traffic = [each for each in measured if not is_canary(each[0])]
         return traffic, dead, len(measured) - len(traffic)
 

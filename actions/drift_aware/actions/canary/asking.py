@@ -195,7 +195,8 @@ def _read(said: dict[str, Any], kind: type[T]) -> T:
 
 
 def _vector(row: Any) -> bytes:
-    vector = np.asarray(row, dtype="<f4")
+    with np.errstate(over="ignore"):
+        vector = np.asarray(row, dtype="<f4")
     if not np.isfinite(vector).all() or not vector.any():
         raise ActionFailed("the endpoint gave a vector without a direction")
     return vector.tobytes()

@@ -30,7 +30,12 @@ def most_usd(endpoint: Endpoint, prices: Mapping[str, Price]) -> float | None:
 
 
 def spent_usd(endpoint: Endpoint, prices: Mapping[str, Price], found: Round) -> float | None:
-    """What a round has cost by the tokens that the API has counted; None if ``prices`` does not say."""
+    """What a round has cost; None if ``prices`` does not say.
+
+    An API that counts no tokens is taken to have used the most.
+    """
+    if not found.input_tokens:
+        return most_usd(endpoint, prices)
     return _usd(endpoint, prices, found.input_tokens, found.output_tokens)
 
 
