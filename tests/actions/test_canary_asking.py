@@ -75,7 +75,12 @@ def test_an_answer_of_another_shape_is_an_error_and_no_answer(
 
 def test_what_is_null_is_left_out_of_the_request(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     bodies: list[dict[str, Any]] = []
-    monkeypatch.setattr(provider, "post", lambda _, __, body: bodies.append(json.loads(body)) or {})
+
+    def noted(_: str, __: object, body: bytes) -> dict[str, Any]:
+        bodies.append(json.loads(body))
+        return {}
+
+    monkeypatch.setattr(provider, "post", noted)
     asked(made(provider, system="Be brief.")[0])
     asked(made(provider, temperature=None, max_tokens=None, seed=None)[0])
     assert bodies[0].keys() == {"model", "messages", "max_tokens", "temperature", "seed"}

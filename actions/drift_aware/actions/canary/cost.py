@@ -24,9 +24,8 @@ def most_usd(endpoint: Endpoint, prices: Mapping[str, Price]) -> float | None:
         asked = sum(guess(turn["content"]) + TURN_TOKENS for turn in turns)
         answer = endpoint.body(endpoint.questions[0]).get("max_tokens", _LONG_ANSWER_TOKENS)
         return _usd(endpoint, prices, _CAUTION * asked, len(endpoint.questions) * answer)
-    return _usd(
-        endpoint, prices, _CAUTION * sum(guess(question.prompt) for question in endpoint.questions), 0
-    )
+    asked = sum(guess(question.prompt) + TURN_TOKENS for question in endpoint.questions)
+    return _usd(endpoint, prices, _CAUTION * asked, 0)
 
 
 def spent_usd(endpoint: Endpoint, prices: Mapping[str, Price], found: Round) -> float | None:
