@@ -210,17 +210,19 @@ def test_a_restart_waits_for_the_hour_like_the_process_before_it(desk: Desk) -> 
 
 
 def test_a_second_process_waits_until_the_first_is_gone(desk: Desk) -> None:
-    with Book(desk.settings) as first:
-        wait_until(lambda: _has_turn(first), 30, "the turn of the first")
-        with Book(desk.settings) as second:
+    desk.rounds(1)
+    with Book(desk.settings) as second:
+        with Book(desk.settings) as first:
+            # Whoever comes last may be given the partition; never do both have it.
             both = (first, second)
-            # A newcomer may be given the partition; never do both have it.
             wait_until(lambda: [_has_turn(each) for each in both].count(True) == 1, 60, "one turn")
             waiting = next(book for book in both if not book.mine)
             with pytest.raises(Unreachable, match="another canary"):
                 waiting.latest()
             with pytest.raises(Unreachable, match="another canary"):
                 waiting.write([])
+        wait_until(lambda: _has_turn(second), 60, "the turn of the one that is left")
+        assert second.latest().keys() == {"answers", "embedding"}
 
 
 def test_what_is_accepted_in_the_middle_of_a_round_holds(desk: Desk) -> None:
