@@ -15,13 +15,18 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+import numpy as np
+
 from drift_aware.actions.canary import story
+from drift_aware.actions.canary.asking import Round
 from drift_aware.schema.canaries import CanaryId
 from rig.canaries import LEARN, MODELS, WEEK, asked
 
 _HOURS = 48
 _OTHER = 1_000_000
 _MOST_ROUNDS = 24
+_SOON = 3
+_SHARES = (0.25, 0.5, 0.75)
 
 
 def alarmed(which: CanaryId, seed: int) -> bool:
@@ -30,14 +35,22 @@ def alarmed(which: CanaryId, seed: int) -> bool:
     return any(story.is_firing(endpoint.go(found)) for found in islice(MODELS[which](seed), WEEK))
 
 
-def rounds_until_found(which: CanaryId, seed: int) -> int | None:
-    """How many rounds after a swap there is an alert; None if there is none in a day."""
-    endpoint = asked(which)
-    for found in islice(MODELS[which](seed), LEARN + seed % _HOURS):
+def rounds_until_found(which: CanaryId, seed: int, share: float = 1.0) -> int | None:
+    """How many rounds after a swap there is an alert; None if there is none in a day.
+
+    Args:
+        which: answers or embedding.
+        seed: of what is random.
+        share: of the prompts of each round that the other model answers.
+    """
+    endpoint, random = asked(which), np.random.default_rng(seed)
+    before, after = MODELS[which](seed), MODELS[which](seed + _OTHER, "other")
+    for found in islice(before, LEARN + seed % _HOURS):
         endpoint.go(found)
-    other = MODELS[which](seed + _OTHER, "other")
     for number in range(1, _MOST_ROUNDS + 1):
-        if story.is_firing(endpoint.go(next(other))):
+        old, new = next(before), next(after)
+        answers = {name: (new if random.random() < share else old).answers[name] for name in new.answers}
+        if story.is_firing(endpoint.go(Round(answers, new.vectors, new.reported))):
             return number
     return None
 
@@ -51,6 +64,11 @@ def main() -> None:
         alarms = sum(alarmed(which, seed) for seed in range(weeks))
         delays = Counter(rounds_until_found(which, seed) for seed in range(weeks))
         print(f"{which}: {alarms} of {weeks} calm weeks alarm; rounds until a swap is found: {dict(delays)}")
+    for share in _SHARES:
+        found = [rounds_until_found("answers", seed, share) for seed in range(weeks)]
+        soon = sum(rounds is not None and rounds <= _SOON for rounds in found)
+        day = sum(rounds is not None for rounds in found)
+        print(f"{share:.0%} of the prompts: found in {_SOON} rounds {soon}, in a day {day} of {weeks}")
 
 
 if __name__ == "__main__":
