@@ -44,6 +44,10 @@ def verbs(app: typer.Typer, path: str = "drift-aware") -> Iterator[tuple[str, Ca
     for group in app.registered_groups:
         assert group.typer_instance is not None
         yield from verbs(group.typer_instance, f"{path} {group.name}")
+        # After the verbs in it: a group that is a verb itself is what a line says that names none of them.
+        if group.typer_instance.registered_callback is not None:
+            assert group.typer_instance.registered_callback.callback is not None
+            yield f"{path} {group.name}", group.typer_instance.registered_callback.callback
 
 
 def options(verb: Callable[..., Any]) -> set[str]:

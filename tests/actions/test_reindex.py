@@ -392,16 +392,17 @@ def test_questions_of_the_record_measure_the_recall_where_they_fit(bench: Bench)
         register_vector(connection)
         ask(connection, 60, MODEL)
         ask(connection, 60, "another model")
+        ask(connection, 60, MODEL, canary=True)
     assert bench.executor().do("check", bench.job())["questions"] == 60
     assert bench.executor().do("check", bench.job())["of"] == "queries"
 
 
-def ask(connection: Connection, count: int, model: str) -> None:
+def ask(connection: Connection, count: int, model: str, *, canary: bool = False) -> None:
     for n in range(count):
         connection.execute(
-            "INSERT INTO embeddings_log (ts, id, kind, model, dim, dtype, embedding, src_partition,"
-            " src_offset, src_index) VALUES (now(), %s, 'query', %s, %s, 'float16', %s, 0, %s, 0)",
-            [str(n), model, DIM, HalfVector([float(n + 1), *([1.0] * (DIM - 1))]), n],
+            "INSERT INTO embeddings_log (ts, id, kind, model, dim, dtype, embedding, canary, src_partition,"
+            " src_offset, src_index) VALUES (now(), %s, 'query', %s, %s, 'float16', %s, %s, 0, %s, 0)",
+            [str(n), model, DIM, HalfVector([float(n + 1), *([1.0] * (DIM - 1))]), canary, n],
         )
 
 

@@ -87,6 +87,13 @@ def test_calm_traffic_lies_among_the_clusters_of_the_baseline(api: TestClient, s
     assert min(areas) == pytest.approx(max(areas), rel=0.05)
 
 
+def test_canaries_are_not_on_the_map(api: TestClient, stored: Persisted) -> None:
+    publish(stored, events(0, 0, 60), events(2, 1000, 40, canary=True))
+    found = drawn(api)
+    assert len(found["points"]) == 60
+    assert found["far"] < 0.1
+
+
 def test_a_new_topic_is_far_from_the_baseline(api: TestClient, stored: Persisted) -> None:
     publish(stored, events(0, 0, 60), events(2, 1000, 40))
     found = drawn(api)

@@ -1,5 +1,6 @@
 """What the roles show as the processes they are: all that is declared, nothing else, no bad name."""
 
+import json
 import re
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -52,17 +53,21 @@ def families(page: str) -> set[str]:
 def test_every_role_shows_what_is_declared_and_promtool_has_nothing_to_say(
     kafka_broker: Broker, database_url: str, start_command: Callable[..., Command]
 ) -> None:
-    worker, persist, act, serve, ingest = free_ports(5)
+    worker, persist, act, serve, ingest, embed, canary = free_ports(7)
     places = {"bootstrap": kafka_broker.bootstrap, "database_url": database_url}
     start_command("worker", prometheus_port=worker, pane_seconds=1, allowed_lateness_seconds=0, **places)
     start_command("persist", "--prometheus-port", str(persist), **places)
     start_command("act", "--prometheus-port", str(act), **places)
     start_command("serve", "--port", str(serve), **places)
     start_command("ingest", "otlp", "--listen", f"127.0.0.1:{ingest}", **places)
-    (embed,) = free_ports(1)
     model = '{"kind": "local", "model": "none", "dimensions": 8}'
     section = f'{{"embedding": {model}, "apps": []}}'
     start_command("embed", "--prometheus-port", str(embed), embed=section, **places)
+    # Nobody answers there.
+    asked = {"base_url": "http://127.0.0.1:9", "model": "small"}
+    start_command(
+        *("canary", "--prometheus-port", str(canary)), canary__embedding=json.dumps(asked), **places
+    )
     publish(kafka_broker, [interaction(number, ts=NOON + number * 100) for number in range(200)])
     publish(kafka_broker, b"drift")
 
@@ -73,6 +78,7 @@ def test_every_role_shows_what_is_declared_and_promtool_has_nothing_to_say(
         "serve": serve,
         "ingest": ingest,
         "embed": embed,
+        "canary": canary,
     }
     left_out = 'drift_aware_embed_skipped_total{reason="other_app"} 200.0'
     wait_until(lambda: left_out in shown(embed), SECONDS, lambda: shown(embed))
@@ -84,6 +90,8 @@ def test_every_role_shows_what_is_declared_and_promtool_has_nothing_to_say(
     wait_until(lambda: "retrain_events_total 0.0" in shown(act), SECONDS, lambda: shown(act))
     wait_until(lambda: 'route="/metrics"' in shown(serve), SECONDS, lambda: shown(serve))
     wait_until(lambda: shown(ingest), SECONDS)
+    no_answer = 'drift_aware_canary_silent_rounds{canary="embedding"}'
+    wait_until(lambda: no_answer in shown(canary), SECONDS, lambda: shown(canary))
     assert set(ports) == set(get_args(Role))
     for role, port in ports.items():
         page = shown(port)

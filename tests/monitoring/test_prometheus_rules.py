@@ -95,7 +95,7 @@ def _commands() -> list[str]:
 @pytest.mark.parametrize("line", _commands())
 def test_every_command_of_a_runbook_exists(line: str, command_line: Any) -> None:
     words, command = line.split()[1:], command_line
-    while words and hasattr(command, "commands"):
+    while words and not words[0].startswith("-") and hasattr(command, "commands"):
         assert words[0] in command.commands, line
         command = command.commands[words.pop(0)]
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}

@@ -18,6 +18,7 @@ from rig.embeddings import Endpoint
 from rig.kafka import free_ports
 from rig.models import Models
 from rig.pages import ROOT
+from rig.provider import KEY, Provider
 from rig_events import embedding
 
 # An application as the pages have it: a model that answers, an embedder.
@@ -98,6 +99,18 @@ def _propose(database_url: str, name: str) -> None:
         ledger.enter(connection, action, wire_examples.ALERT, expires_hours=72)
 
 
+def _for_canaries(given: Given, _: str) -> Given:
+    """What is asked."""
+    provider = Provider()
+    provider.answers["gpt-4o"] = lambda _: "It left this morning."
+    return replace(
+        given,
+        places=given.places | {"https://api.example.com/v1": provider.url},
+        environment=given.environment | {"OPENAI_API_KEY": KEY},
+        services=(provider,),
+    )
+
+
 def _for_kafka(given: Given, _: str) -> Given:
     return replace(
         given,
@@ -169,6 +182,7 @@ _MORE: Mapping[str, Callable[[Given, str], Given]] = {
     "docs/integrations/litellm.md": _for_litellm,
     "docs/integrations/otlp.md": _for_otlp,
     "docs/integrations/publish.md": _for_publishing,
+    "docs/integrations/canary.md": _for_canaries,
     "docs/kafka.md": _for_kafka,
     "docs/postgres.md": _for_postgres,
     "examples/chat_app/README.md": _for_application,

@@ -30,6 +30,8 @@ class Provider:
         faults: path to the faults that come next there, one a request.
         statuses: of jobs, one for each look; the last stays.
         answers: model to what it answers a prompt.
+        vectors: of a text.
+        reported: what it says its model is; None for whatever it was asked for.
         requests: method and path of each.
         page_size: of lists.
     """
@@ -39,6 +41,8 @@ class Provider:
         self.faults: dict[str, list[str]] = {}
         self.statuses = ["running", "succeeded"]
         self.answers: dict[str, Callable[[str], str]] = {}
+        self.vectors: Callable[[str], list[float]] = lambda text: [1.0, float(len(text))]
+        self.reported: str | None = None
         self.requests: list[str] = []
         self.files: list[dict[str, Any]] = []
         self.contents: dict[str, bytes] = {}
@@ -79,10 +83,16 @@ class Provider:
             return self._begin("job", given["metadata"]["drift_aware_key"], given)
         if path == "/train":
             return {"job_id": self._begin("train", given["key"], given)["id"]}
+        said = {"model": self.reported or given["model"]}
+        if path == "/embeddings":
+            data = [
+                {"index": place, "embedding": self.vectors(text)} for place, text in enumerate(given["input"])
+            ]
+            return said | {"data": data, "usage": {"prompt_tokens": 3 * len(data)}}
         assert path == "/chat/completions", path
         text = self.answers[given["model"]](given["messages"][-1]["content"])
         usage = {"prompt_tokens": 10, "completion_tokens": 5}
-        return {"choices": [{"message": {"role": "assistant", "content": text}}], "usage": usage}
+        return said | {"choices": [{"message": {"role": "assistant", "content": text}}], "usage": usage}
 
     def _upload(self, headers: Message, body: bytes) -> dict[str, Any]:
         head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()

@@ -24,7 +24,10 @@ LASTING = (
     ["act"],
     ["serve"],
     ["alerts", "--follow"],
+    ["canary"],
 )
+# But not if they are told to do it once, to show what they would do, or are the name of a group here.
+_ENDING = ("--once", "--dry-run", "accept")
 # Answers that do not end, and applications.
 _ENDLESS = ("curl -N ", "uvicorn ")
 _PATIENCE_SECONDS = 60.0
@@ -152,7 +155,7 @@ def _lasts(command: str) -> bool:
     if command.startswith(_ENDLESS):
         return True
     for words in calls(command):
-        if any(words[: len(verb)] == verb for verb in LASTING):
+        if any(words[: len(verb)] == verb for verb in LASTING) and not set(_ENDING) & set(words):
             return True
         if words[:1] == ["simulate"] and not {"--events", "--seconds"} & set(words):
             return True

@@ -154,6 +154,12 @@ def test_training_holds_what_people_liked_once_and_nothing_forgotten(database_ur
     assert [line["messages"][0]["content"] for line in more] == ["q1", "q2", "q3", "q4"]
 
 
+def test_canaries_are_in_no_export(database_url: str) -> None:
+    stored(database_url, embedding(1), embedding(2, canary=True))
+    assert [row["id"] for row in lines(database_url, "embeddings")] == ["e1"]
+    assert [row["id"] for row in table(database_url, "embeddings")] == ["e1"]
+
+
 def test_what_is_forgotten_is_in_no_export(database_url: str) -> None:
     theirs = interaction(2, labels={"user": "jo"}, session_id="theirs")
     stored(database_url, interaction(1), theirs, embedding(2), feedback(2))

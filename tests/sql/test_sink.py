@@ -106,6 +106,25 @@ def test_vectors_of_any_size_are_kept_as_float16(desk: Desk, dim: int, dtype: An
     assert (row["dim"], row["dtype"], row["model"], row["kind"]) == (dim, dtype, "small", "query")
 
 
+def test_canaries_are_marked_and_nothing_else_is(desk: Desk) -> None:
+    for kind, some in (
+        ("embedding", [embedding(1), embedding(2, canary=True)]),
+        ("evaluation", [evaluation(1), evaluation(2, canary=True)]),
+    ):
+        for form, encode in ((ROWS, encode_rows), (COLUMNS, encode_columns)):
+            desk.put(SOURCES[kind].name, encode(some), form=form)  # type: ignore[index]
+        marks = [row["canary"] for row in desk.rows(LOGS[kind].name)]  # type: ignore[index]
+        assert marks == [False, True, False, True]
+
+
+def test_a_sink_that_knows_no_canaries_can_go_on_after_the_migration(desk: Desk) -> None:
+    desk.connection.execute(
+        "INSERT INTO evaluation_log (ts, eval_set, run_id, src_partition, src_offset, src_index)"
+        " VALUES (now(), 'golden', 'r1', 0, 0, 0)"
+    )
+    assert [row["canary"] for row in desk.rows("evaluation_log")] == [False]
+
+
 def test_an_event_with_the_least_it_may_have_is_kept(desk: Desk) -> None:
     desk.put(INTERACTIONS, b'{"id": "x", "ts": 1772366400}')
     [row] = desk.rows("interaction_log")

@@ -175,6 +175,11 @@ def test_a_record_goes_as_soon_as_one_of_its_events_can_be_used() -> None:
     assert still_bad(letter(value=b"[]"), INTAKE, NOON) == "there is no event in it"
 
 
+def test_a_canary_is_good_although_nothing_is_made_of_it() -> None:
+    place, value = Place(EMBEDDINGS.name, 0, 0, 0), encode_columns([embedding(1, dim=8, canary=True)])
+    assert still_bad(letter(value=value, form=COLUMNS, place=place), INTAKE, NOON) is None
+
+
 def test_a_record_without_a_value_stays_empty() -> None:
     assert still_bad(letter(value=b""), INTAKE, NOON) == "the record has no value"
 

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from drift_aware.schema.alerts import Alert, DaySums
 from drift_aware.schema.envelope import COLUMNS, ROWS, encode_columns, encode_rows
-from drift_aware.schema.events import Embedding, Event, Interaction
+from drift_aware.schema.events import Embedding, Event, Interaction, is_canary
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import ALERTS, EMBEDDINGS, HISTORY, INTERACTIONS, SOURCES, SUMMARIES
 from drift_aware.streams.collector import Collector
@@ -53,7 +53,14 @@ def traffic(seed: int = 5) -> list[Event]:
         x = -1.0 if after else 1.0
         vector = [x, random.gauss(0, 0.3), random.gauss(0, 0.3)]
         events.append(embedding(number, ts=ts, vector=vector, dim=3, dtype="float32", session_id=session))
+        if number % 60 == 30:
+            # From a time that has not come: it must not make anything late either.
+            events.append(canary(number, ts=BEGIN + 3_600_000))
     return events
+
+
+def canary(number: int, ts: int) -> Embedding:
+    return embedding(number, ts=ts, vector=[0.0, 1.0, 0.0], dim=3, dtype="float32", canary=True)
 
 
 def config(partitions: int) -> Settings:
@@ -72,12 +79,17 @@ class Chain:
     """Sources on a broker, both stages, and what comes out."""
 
     def __init__(
-        self, partitions: int, per_record: int = 5, seed: int = 5, slice_seconds: float = math.inf
+        self,
+        partitions: int,
+        per_record: int = 5,
+        seed: int = 5,
+        slice_seconds: float = math.inf,
+        events: Sequence[Event] | None = None,
     ) -> None:
         self._settings = config(partitions)
         self.partitions = partitions
         self.topics = Topics()
-        self._publish(traffic(seed), per_record)
+        self._publish(traffic(seed) if events is None else events, per_record)
         self._summarise = Summarise(self._settings, label)
         sources = [(topic.name, each) for topic in (INTERACTIONS, EMBEDDINGS) for each in range(partitions)]
         self.first = Rim(self._summarise, self.topics, sources)
@@ -86,6 +98,12 @@ class Chain:
             self.topics,
             [(SUMMARIES.name, each) for each in range(partitions)],
         )
+
+    def without_canaries(self) -> Totals:
+        return {
+            segment: {name: count for name, count in counts.items() if name != "canaries"}
+            for segment, counts in self.totals().items()
+        }
 
     def _publish(self, events: Sequence[Event], per_record: int) -> None:
         """In packed records, spread over the partitions; those of one session on one of them."""
@@ -263,6 +281,18 @@ class Life(RuleBasedStateMachine):
 
 Life.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 test_whatever_happens_counts_alerts_and_days_are_those_of_one_clean_pass = Life.TestCase
+
+
+def test_canaries_are_counted_apart_and_change_nothing_else() -> None:
+    marked = [event for event in traffic() if is_canary(event)]
+    assert CLEAN.totals()["all"]["canaries"] == len(marked) > 0
+    bare = Chain(SOURCE_PARTITIONS, events=[event for event in traffic() if not is_canary(event)])
+    bare.baselines()
+    bare.finish()
+    assert bare.totals() == CLEAN.without_canaries()
+    assert bare.summaries() == CLEAN.summaries()
+    assert bare.alerts() == CLEAN.alerts()
+    assert bare.history() == CLEAN.history()
 
 
 def test_a_clean_pass_finds_what_happened() -> None:

@@ -23,6 +23,7 @@ from drift_aware.streams.reader import read_all
 from drift_aware.streams.status import totals
 from rig.commands import Command
 from rig.configuration import make_settings
+from rig.provider import KEY, Provider
 from rig.rights import grant
 from rig.secure_kafka import NOBODIES, PASSWORD, SecureKafka
 from rig.services import wait_until
@@ -97,6 +98,9 @@ def test_every_role_works_with_the_rights_that_are_documented(
     wait_until(lambda: totals(reader)[ALL]["interactions"] == EVENTS + 2, 60, shown)
     pinned = run("baseline", "baseline", "pin", "--from", _hour(-1), "--to", _hour(1))
     assert pinned.wait() == 0
+    with Provider() as provider:
+        asked = json.dumps({"base_url": provider.url, "api_key": KEY, "model": "small"})
+        _done(run("canary", "canary", "--once", canary__embedding=asked))
     for role in roles:
         assert role.stop() == 0
         assert "authoriz" not in role.stderr.lower()

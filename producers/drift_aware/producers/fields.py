@@ -49,6 +49,7 @@ class EmbeddingFields(SegmentFields, total=False):
     dtype: Literal["float16", "float32"] | None
     dim: int | None
     session_id: str | None
+    canary: bool
 
 
 class FeedbackFields(SegmentFields, total=False):
@@ -71,3 +72,4 @@ class EvaluationFields(SegmentFields, total=False):
     predicted: str | None
     correct: bool | None
     score: float | None
+    canary: bool

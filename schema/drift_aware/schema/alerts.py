@@ -3,6 +3,7 @@
 All of them are JSON on the wire, one object per record.
 """
 
+import hashlib
 from typing import Literal
 
 from msgspec import Struct
@@ -111,6 +112,11 @@ class Alert(Struct, kw_only=True, omit_defaults=False):
     examples: list[str] = []
     suggested_actions: list[ActionKind] = []
     words: list[str] = []
+
+
+def alert_name(*parts: str | int) -> str:
+    """An id made of what an alert is about."""
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:24]
 
 
 class Reading(Struct, kw_only=True, omit_defaults=False):

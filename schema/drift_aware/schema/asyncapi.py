@@ -27,6 +27,7 @@ OBJECTS: Mapping[Topic, str] = {
     topics.ALERTS: "alert",
     topics.ACTIONS: "action",
     topics.POLICIES: "policy",
+    topics.CANARIES: "canary",
 }
 _KINDS = {topic: kind for kind, topic in SOURCES.items()}
 _ALL_SOURCES = tuple(SOURCES.values())
@@ -66,6 +67,11 @@ ROLES: Mapping[str, tuple[str | None, tuple[Topic, ...], tuple[Topic, ...]]] = {
         "drift-aware-embed",
         (topics.INTERACTIONS, topics.EMBEDDINGS),
         (topics.EMBEDDINGS,),
+    ),
+    "canary": (
+        "drift-aware-canary",
+        (topics.CANARIES,),
+        (topics.EMBEDDINGS, topics.EVALUATIONS, topics.CANARIES, topics.ALERTS),
     ),
     "dlq": (
         None,

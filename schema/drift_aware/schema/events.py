@@ -96,6 +96,7 @@ class Embedding(Struct, kw_only=True, omit_defaults=True):
         prompt_version: as in an interaction.
         tenant: as in an interaction.
         session_id: as in an interaction.
+        canary: the vector of a fixed string, not of traffic; see ``drift-aware canary``.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Embedding(Struct, kw_only=True, omit_defaults=True):
     prompt_version: str | None = None
     tenant: str | None = None
     session_id: str | None = None
+    canary: bool = False
 
 
 class Feedback(Struct, kw_only=True, omit_defaults=True):
@@ -159,6 +161,7 @@ class Evaluation(Struct, kw_only=True, omit_defaults=True):
         model: what was evaluated.
         prompt_version: what was evaluated.
         tenant: what was evaluated.
+        canary: the answer to a golden prompt, not part of anybody's evaluation; see ``drift-aware canary``.
     """
 
     eval_set: str
@@ -172,6 +175,7 @@ class Evaluation(Struct, kw_only=True, omit_defaults=True):
     model: str | None = None
     prompt_version: str | None = None
     tenant: str | None = None
+    canary: bool = False
 
 
 Event = Interaction | Embedding | Feedback | Evaluation
@@ -183,6 +187,8 @@ TYPES: Mapping[Kind, type[Event]] = {
     "feedback": Feedback,
     "evaluation": Evaluation,
 }
+# Those that may be answers to the monitor's own questions.
+CANARY_KINDS: tuple[Kind, ...] = ("embedding", "evaluation")
 # Where people's own words stand, and what may be done about it before they travel.
 TextField = Literal["user_query", "model_response", "comment", "expected", "predicted", "error", "labels"]
 Mode = Literal["keep", "mask", "hash", "drop"]
@@ -227,6 +233,11 @@ def _checked(scaled: float, ts: Timestamp) -> int:
         said = str(ts)[:_SHOWN_CHARACTERS]
         raise BadEvent("bad_timestamp", f"ts {said!r} is not a time after 1970 and before the year 10000")
     return round(scaled)
+
+
+def is_canary(event: Event) -> bool:
+    """Whether an event is the monitor's own question to a model, and so no part of the traffic."""
+    return isinstance(event, Embedding | Evaluation) and event.canary
 
 
 def correctness(event: Evaluation) -> bool | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from drift_aware.schema import alerts, events, policies
+from drift_aware.schema import alerts, canaries, events, policies
 from drift_aware.schema.compatibility import breaking_changes
 from drift_aware.schema.errors import DriftAwareError
 
@@ -31,6 +31,7 @@ WIRE_TYPES: Mapping[str, type[msgspec.Struct]] = {
     "day_sums": alerts.DaySums,
     "action": alerts.Action,
     "policy": policies.Policy,
+    "canary": canaries.Canary,
 }
 
 

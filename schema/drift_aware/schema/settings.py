@@ -30,6 +30,7 @@ from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 from drift_aware.schema.action_settings import Actions as Actions
 from drift_aware.schema.api import Api
 from drift_aware.schema.embed_settings import Embed as Embed
+from drift_aware.schema.canary_settings import CanarySettings as CanarySettings
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
@@ -280,6 +281,7 @@ class Settings(BaseSettings):
     embed: Embed | None = None
     prices: dict[str, Price] = Field(default_factory=dict)
     notify: Notify = Notify()
+    canary: CanarySettings = CanarySettings()
     retention: Retention = Retention()
     redact: Redact = Redact()
     otlp: Otlp = Otlp()

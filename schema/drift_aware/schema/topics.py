@@ -63,6 +63,7 @@ HISTORY = Topic("drift.history.v1", "segment|family|day", "compact", max_message
 ALERTS = Topic("drift.alerts.v1", "segment", retention_ms=90 * _DAY_MS)
 ACTIONS = Topic("drift.actions.v1", "alert id", retention_ms=90 * _DAY_MS)
 POLICIES = Topic("drift.policies.v1", "app", "compact")
+CANARIES = Topic("drift.canaries.v1", "what is asked", "compact", max_message_bytes=LARGEST_BYTES)
 REPLAYS = Topic("drift.replays.v1", "id of the dead letter", "compact")
 
 SOURCES: dict[Kind, Topic] = {
@@ -94,6 +95,7 @@ TOPICS: tuple[Topic, ...] = (
     ALERTS,
     ACTIONS,
     POLICIES,
+    CANARIES,
     REPLAYS,
     changelog(PANES_TABLE),
     changelog(MONITORS_TABLE),

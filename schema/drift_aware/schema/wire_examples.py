@@ -18,6 +18,7 @@ from drift_aware.schema.alerts import (
     Tally,
     Window,
 )
+from drift_aware.schema.canaries import Canary, Probe
 from drift_aware.schema.events import Embedding, Evaluation, Feedback, Interaction
 from drift_aware.schema.policies import Policy
 
@@ -146,6 +147,27 @@ POLICY = Policy(
     action_id="d3c2b1a0-0f1e-5d2c-9b3a-4a5b6c7d8e9f",
 )
 
+CANARY = Canary(
+    id="answers",
+    round=42,
+    ts=_NOON,
+    model="gpt-4o",
+    reported="gpt-4o-2024-08-06",
+    fingerprint="fp_3f58d112f7",
+    learned="gpt-4o-2024-08-06",
+    probes=[
+        Probe(
+            name="seventeen",
+            digest="c1f29b6e0a3d4875",
+            rounds=5,
+            answers=["2b51f0a87c3d9e64"],
+            latest="2b51f0a87c3d9e64",
+        )
+    ],
+    day=_NOON // _DAY_MS,
+    spent_usd=0.0004,
+)
+
 # By the names of ``json_schemas.WIRE_TYPES``.
 EXAMPLES: Mapping[str, Struct] = {
     "interaction": INTERACTION,
@@ -158,4 +180,5 @@ EXAMPLES: Mapping[str, Struct] = {
     "day_sums": DAY_SUMS,
     "action": ACTION,
     "policy": POLICY,
+    "canary": CANARY,
 }

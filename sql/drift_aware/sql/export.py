@@ -68,7 +68,8 @@ def liked() -> Composed:
 
 
 def _selected(kind: Kind) -> Composed:
-    return QUERIES["selected"].format(nobodys=QUERIES["nobodys"].format(**_NAMES[kind]))
+    traffic = QUERIES["traffic"] if "canary" in LOGS[kind].event_columns else SQL("true")
+    return QUERIES["selected"].format(traffic=traffic, nobodys=QUERIES["nobodys"].format(**_NAMES[kind]))
 
 
 def moment_of(text: str) -> datetime:

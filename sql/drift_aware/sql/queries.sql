@@ -604,7 +604,12 @@ ts >= %(since)s AND ts < %(until)s
     AND (%(model)s::text IS NULL OR model = %(model)s)
     AND (%(prompt_version)s::text IS NULL OR prompt_version = %(prompt_version)s)
     AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+    AND {traffic}
     AND {nobodys}
+
+-- name: traffic
+-- Of a log that holds canaries too: the row is of traffic.
+NOT canary
 
 -- name: liked
 -- Selected interactions without an error that people rated well on average, whose task did not fail.
@@ -1008,7 +1013,7 @@ WHERE content_hash = ANY (%(hashes)s) AND embedding_model = %(model)s AND vector
 -- name: recent_queries
 -- What people have asked lately, as vectors of the model.
 SELECT '' AS id, embedding FROM embeddings_log
-WHERE kind = 'query' AND model = %(model)s AND dim = %(dim)s
+WHERE kind = 'query' AND model = %(model)s AND dim = %(dim)s AND NOT canary
 ORDER BY ts DESC
 LIMIT %(limit)s
 
@@ -1361,7 +1366,7 @@ FROM (
         SELECT embedding, interaction_id, ts, app, model, prompt_version, tenant
         FROM embeddings_log
         WHERE dim = %(dim)s AND ts >= %(since)s AND ts < %(until)s
-            AND kind = %(kind)s AND model IS NOT DISTINCT FROM %(model)s
+            AND kind = %(kind)s AND model IS NOT DISTINCT FROM %(model)s AND NOT canary
         ORDER BY ts DESC
         LIMIT %(looked_at)s
     ) AS of_family

@@ -80,6 +80,7 @@ LOGS: Mapping[Kind, LogTable] = {
             "dim": "int4",
             "dtype": "name",
             "embedding": "halfvec",
+            "canary": "bool",
         },
     ),
     "feedback": LogTable(
@@ -106,6 +107,7 @@ LOGS: Mapping[Kind, LogTable] = {
             "correct": "bool",
             "score": "float8",
             **_SEGMENT,
+            "canary": "bool",
         },
     ),
 }

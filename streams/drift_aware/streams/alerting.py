@@ -6,7 +6,6 @@ have begun; an open alert resolves only after its score has stayed below that li
 that fires again in the same rise goes on under the same id.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from drift_aware.schema.alerts import Alert, AlertStatus, Contribution, Reading, Severity, Window
+from drift_aware.schema.alerts import Alert, AlertStatus, Contribution, Reading, Severity, Window, alert_name
 from drift_aware.schema.segments import ALL
 from drift_aware.streams.contrast import contrast_words
 from drift_aware.streams.detectors import Detector, Pane
@@ -166,11 +165,6 @@ def _is_old(alert: Alert, pane: Pane) -> bool:
 def alert_id(context: Context, detector: Detector, onset: int) -> str:
     """The id that the same drift gets on any machine, after any restart."""
     return alert_name(context.segment, context.family, detector.subject.metric, detector.name, onset)
-
-
-def alert_name(*parts: str | int) -> str:
-    """An id made of what an alert is about."""
-    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:24]
 
 
 def at(ms: int) -> str:

@@ -46,7 +46,7 @@ class Collector:
 
     def take(self, record: Input) -> None:
         """Keep what a record of a source topic adds to baselines that are not there yet."""
-        measured, _ = self._intake.read(_KINDS[record.topic], record)
+        measured, _, _ = self._intake.read(_KINDS[record.topic], record)
         self.add(measured, record)
 
     def add(self, measured: list[Measured], record: Input) -> None:

@@ -174,8 +174,8 @@ def still_bad(letter: Letter, intake: Intake, now_ms: int) -> str | None:
     record = Input(
         place.topic, place.partition, place.offset, letter.value or None, letter.content_type, now_ms
     )
-    usable, dead = intake.read(kind, record)
-    if usable:
+    usable, dead, canaries = intake.read(kind, record)
+    if usable or canaries:
         return None
     return dead[0].message if dead else "there is no event in it"
 

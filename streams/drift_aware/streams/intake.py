@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from drift_aware.schema.envelope import DeadLetter, decode, rejected
 from drift_aware.schema.errors import BadEvent
-from drift_aware.schema.events import Embedding, Event, Interaction, Kind
+from drift_aware.schema.events import CANARY_KINDS, Embedding, Event, Interaction, Kind, is_canary
 from drift_aware.schema.settings import Settings
 from drift_aware.streams.stage import Input
 from drift_aware.streams.summary import Vector
@@ -28,8 +28,16 @@ class Intake:
         self._dim = settings.embedding_dim
         self._label = label
 
-    def read(self, kind: Kind, record: Input) -> tuple[list[Measured], list[DeadLetter]]:
-        """The usable events of a record, each embedding with its row on the grid, and the rest."""
+    def read(self, kind: Kind, record: Input) -> tuple[list[Measured], list[DeadLetter], int]:
+        """What is in a record.
+
+        Canaries are asked of the models by the monitor itself. Nothing that is counted, scored or compared
+        may have them in it, so they end here, for the worker, for replays and for baselines alike.
+
+        Returns:
+            The usable events of traffic, each embedding with its row on the grid; what cannot be used; and
+            how many canaries there were.
+        """
         decoded = decode(kind, record.value, record.content_type)
         dead = decoded.dead
         vectors = _vectors(decoded.events) if kind == "embedding" else [None] * len(decoded.events)
@@ -45,7 +53,10 @@ class Intake:
                     measured.append((event, vector))
         if kind == "interaction":
             self._label([event for event, _ in measured if isinstance(event, Interaction)])
-        return measured, dead
+        if kind not in CANARY_KINDS:
+            return measured, dead, 0
+        traffic = [each for each in measured if not is_canary(each[0])]
+        return traffic, dead, len(measured) - len(traffic)
 
     def _all_good(self, kind: Kind, measured: Sequence[Measured], appended_ms: int | None) -> bool:
         """Whether ``_check`` would refuse none; quicker, as nearly all records are good."""

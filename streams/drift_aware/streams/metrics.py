@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from drift_aware.schema.alerts import Alert, AlertKind, Readings, Severity
 from drift_aware.schema.envelope import DeadLetter
+from drift_aware.schema.events import CANARY_KINDS
 from drift_aware.schema.metrics import Stream
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import SOURCES
@@ -41,6 +42,8 @@ class WorkerMetrics(Stream, Observer):
                 self.dead_letters.labels(topic.name, reason)
         for kind in SOURCES:
             self.late.labels(kind)
+        for kind in CANARY_KINDS:
+            self.canaries.labels(kind)
         for kind, severity, paging in product(get_args(AlertKind), get_args(Severity), _PAGING.values()):
             self.alerts.labels(kind, severity, paging)
 
@@ -56,6 +59,8 @@ class WorkerMetrics(Stream, Observer):
                 self.lag.labels(topic).set(records)
         for kind, late in summarise.late.items():
             self._reach(self.late.labels(kind), late)
+        for kind in CANARY_KINDS:
+            self._reach(self.canaries.labels(kind), summarise.canaries[kind])
         for kind, mark in summarise.reached().items():
             self.event_time.labels(kind).set(mark / 1000)
         self.segments.set(summarise.named())

@@ -14,7 +14,7 @@ import msgspec
 from drift_aware.schema.alerts import Alert
 from drift_aware.schema.envelope import ROWS
 from drift_aware.schema.errors import BadEvent, SettingsError
-from drift_aware.schema.events import Kind, Timestamp, milliseconds
+from drift_aware.schema.events import CANARY_KINDS, Kind, Timestamp, milliseconds
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import ALERTS, SOURCES, SUMMARIES
 from drift_aware.streams.collector import Collector
@@ -69,18 +69,21 @@ class Unused:
 class _Head(msgspec.Struct):
     type: Kind
     ts: Timestamp
+    canary: object = False
 
 
 _head = msgspec.json.Decoder(_Head).decode
 
 
 def read(file: Iterable[bytes], unused: Unused) -> Iterator[Line]:
-    """The events of a file, one JSON object a line; blank lines are nothing."""
+    """The events of a file, one JSON object a line; blank lines and canaries are nothing."""
     for number, raw in enumerate(file, 1):
         if not raw.strip():
             continue
         try:
             head = _head(raw)
+            if head.canary is True and head.type in CANARY_KINDS:
+                continue  # no time passes by it either
             yield Line(milliseconds(head.ts), number, head.type, raw.strip())
         except BadEvent as error:
             unused.refuse(number, str(error))
@@ -184,11 +187,11 @@ class _Replay:
         value = b"[" + b",".join(line.raw for line in lines) + b"]"
         record = Input(SOURCES[kind].name, 0, self._offset, value, ROWS)
         self._offset += 1
-        measured, dead = self._intake.read(kind, record)
+        measured, dead, canaries = self._intake.read(kind, record)
         numbers = {line.raw: line.number for line in lines}
         for letter in dead:
             self._unused.refuse(numbers[letter.value], letter.message)
-        self._summarise.count(Source(kind, 0), record.offset, measured, len(dead))
+        self._summarise.count(Source(kind, 0), record.offset, measured, len(dead), canaries)
         self._collector.add(measured, record)
 
     def _pass(self, time: int) -> None:

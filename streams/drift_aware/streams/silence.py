@@ -2,8 +2,8 @@
 
 import msgspec
 
-from drift_aware.schema.alerts import Alert, Window
-from drift_aware.streams.alerting import alert_name, at, place
+from drift_aware.schema.alerts import Alert, Window, alert_name
+from drift_aware.streams.alerting import at, place
 
 METRIC, DETECTOR = "events", "no_data"
 

@@ -87,6 +87,7 @@ class Summarise:
         self._references: dict[tuple[str, str], Reference] = {}
         # Since the process began, for the metrics alone.
         self.late: Counter[Kind] = Counter()
+        self.canaries: Counter[Kind] = Counter()
         self.overflow = 0
 
     def reached(self) -> dict[Kind, int]:
@@ -140,15 +141,18 @@ class Summarise:
     def fold(self, record: Input) -> list[DeadLetter]:
         """Count one record; what cannot be counted comes back."""
         kind = _KINDS[record.topic]
-        measured, dead = self._intake.read(kind, record)
-        self.count(Source(kind, record.partition), record.offset, measured, len(dead))
+        measured, dead, canaries = self._intake.read(kind, record)
+        self.count(Source(kind, record.partition), record.offset, measured, len(dead), canaries)
         return dead
 
-    def count(self, source: Source, offset: int, measured: list[Measured], dead: int = 0) -> None:
+    def count(
+        self, source: Source, offset: int, measured: list[Measured], dead: int = 0, canaries: int = 0
+    ) -> None:
         """Take the events of one record, as ``fold`` does once it has read them.
 
         They are counted together with those of other records, at the latest for ``changes``: numpy is quick
-        with thousands and slow with fifty.
+        with thousands and slow with fifty. Canaries are a number among the totals and nothing else: no time
+        passes by them.
         """
         state = self._sources[source]
         record = Record(state, offset)
@@ -171,8 +175,10 @@ class Summarise:
             uncounted.codes.append(place.number)
             if vector is not None:
                 uncounted.rows.append(vector)
-        if dead and record.totals_want(ALL):
-            add_count(state.totals[ALL].counts, "dead_letters", dead)
+        for name, number in (("dead_letters", dead), ("canaries", canaries)):
+            if number and record.totals_want(ALL):
+                add_count(state.totals[ALL].counts, name, number)
+        self.canaries[source.kind] += canaries
         if _is_enough(state):
             self._count_all(source)
 

@@ -53,6 +53,13 @@ class Stream(Instruments, roles=("worker",)):
         use="Many: allowed_lateness_seconds is shorter than the way of the events.",
         labels=("kind",),
     )
+    canaries = count(
+        "drift_aware_canary_events_total",
+        "Events that `drift-aware canary` has published; no other number has them in it.",
+        unit="events",
+        use="Shows that they arrive, and that they are kept apart.",
+        labels=("kind",),
+    )
     gaps = count(
         "drift_aware_offset_gaps_total",
         "Records that came too early, to be read again.",
