@@ -153,6 +153,8 @@ def _for_litellm(given: Given, database_url: str) -> Given:
     """Models, and LiteLLM without what it would fetch from the internet."""
     found = _for_clients(given, database_url)
     return replace(found, environment=found.environment | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
+
+
 def _for_embedding(given: Given, _: str) -> Given:
     """What makes vectors."""
     endpoint = Endpoint(1536)

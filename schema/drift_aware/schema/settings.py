@@ -29,8 +29,8 @@ from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
 from drift_aware.schema.action_settings import Actions as Actions
 from drift_aware.schema.api import Api
-from drift_aware.schema.embed_settings import Embed as Embed
 from drift_aware.schema.canary_settings import CanarySettings as CanarySettings
+from drift_aware.schema.embed_settings import Embed as Embed
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka

@@ -6,9 +6,9 @@ The names that dashboards in this field already use come without a prefix (``dri
 
 from drift_aware.schema.metrics.act import ActMetrics as ActMetrics
 from drift_aware.schema.metrics.act import Ledger as Ledger
+from drift_aware.schema.metrics.canary import CanaryMetrics as CanaryMetrics
 from drift_aware.schema.metrics.embed import EmbedMetrics as EmbedMetrics
 from drift_aware.schema.metrics.ingest import IngestMetrics as IngestMetrics
-from drift_aware.schema.metrics.canary import CanaryMetrics as CanaryMetrics
 from drift_aware.schema.metrics.metric import Instruments, Role
 from drift_aware.schema.metrics.persist import SinkMetrics as SinkMetrics
 from drift_aware.schema.metrics.serve import ApiMetrics as ApiMetrics
