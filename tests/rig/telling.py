@@ -17,9 +17,11 @@ from rig.shell import Ran, Shell
 
 # Verbs that run until they are stopped.
 LASTING = (["worker"], ["baseline", "watch"], ["persist"], ["act"], ["serve"], ["alerts", "--follow"])
-# Answers that do not end, and applications.
-_ENDLESS = ("curl -N ", "uvicorn ")
+# Of answers that do not end.
+_STREAM = "curl -N "
 _PATIENCE_SECONDS = 60.0
+# What serves an application of the reader's.
+_SERVER = "uvicorn "
 
 
 class Story:
@@ -141,7 +143,7 @@ class Story:
 
 
 def _lasts(command: str) -> bool:
-    if command.startswith(_ENDLESS):
+    if command.startswith((_STREAM, _SERVER)):
         return True
     for words in calls(command):
         if any(words[: len(verb)] == verb for verb in LASTING):
