@@ -192,6 +192,21 @@ def test_a_reader_that_raises_costs_its_text_alone(publisher: MemoryPublisher) -
     assert only(publisher).model_response == "Yes."
 
 
+def test_what_the_application_leaves_in_its_scope_is_seen_outside(publisher: MemoryPublisher) -> None:
+    app = application()
+    app.add_middleware(DriftAwareMiddleware, publisher=publisher, chats=CHATS)
+    routes: list[str] = []
+
+    async def outside(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+        if scope["type"] == "http":
+            routes.append(scope["route"].path)
+
+    with TestClient(outside) as client:
+        client.post("/chats/acme/messages", json=QUESTION)
+    assert routes == ["/chats/{name}/messages"]
+
+
 def test_a_publisher_that_raises_costs_nothing() -> None:
     app = application()
     saboteur = Saboteur()

@@ -28,9 +28,11 @@ LASTING = (
 )
 # But not if they are told to do it once, to show what they would do, or are the name of a group here.
 _ENDING = ("--once", "--dry-run", "accept")
-# Answers that do not end, and applications.
-_ENDLESS = ("curl -N ", "uvicorn ")
+# Of answers that do not end.
+_STREAM = "curl -N "
 _PATIENCE_SECONDS = 60.0
+# What serves an application of the reader's.
+_SERVER = "uvicorn "
 
 
 class Story:
@@ -152,7 +154,7 @@ class Story:
 
 
 def _lasts(command: str) -> bool:
-    if command.startswith(_ENDLESS):
+    if command.startswith((_STREAM, _SERVER)):
         return True
     for words in calls(command):
         if any(words[: len(verb)] == verb for verb in LASTING) and not set(_ENDING) & set(words):

@@ -79,9 +79,10 @@ class DriftAwareMiddleware:
             return
         exchange = Exchange(chat, self._session(scope), self._max_body_bytes, self._clock)
         passage = _Passage(exchange, self._publisher, self._id_header, receive, send)
-        state = {**scope.get("state", {}), STATE: exchange.fields}
+        # Into the scope itself: who stands outside looks there for what the application leaves, as its route.
+        scope.setdefault("state", {})[STATE] = exchange.fields
         try:
-            await self._app({**scope, "state": state}, passage.receive, passage.send)
+            await self._app(scope, passage.receive, passage.send)
         except CancelledError:
             exchange.left = True
             raise
