@@ -1,6 +1,6 @@
 """A contender that is the worker's first stage without Faust: a plain loop around ``Summarise``.
 
-It writes nothing and sends nothing: rows and summaries are made every half second, as in the worker, and
+It writes nothing and sends nothing: rows and summaries are made as often as in the worker, and
 dropped. What the worker costs beyond this is Faust, the changelogs and the second stage.
 """
 
@@ -12,7 +12,7 @@ from drift_aware.schema.settings import Settings
 from drift_aware.streams.labels import label
 from drift_aware.streams.stage import Input
 from drift_aware.streams.summarise import Summarise
-from drift_aware.streams.worker import FLUSH_SECONDS
+from drift_aware.streams.worker import FLUSH_SECONDS, Pace, collect_seldom
 from load.meter import Meter, task
 from load.source import batches
 
@@ -23,17 +23,18 @@ def main(told: dict[str, Any]) -> None:
     stage = Summarise(Settings(kafka={"partitions": told["partitions"]}, **told["settings"]), label)
     for partition in partitions:
         stage.restore(partition, [], {})
-    meter, flushed = Meter(told["events"]), time.monotonic()
+    collect_seldom()
+    meter, pace, looked = Meter(told["events"]), Pace(), time.monotonic()
     for messages in batches(told):
         for message in messages:
             if letters := stage.fold(_input(message)):
                 raise SystemExit(f"a dead letter: {letters[0].message}")
-        now = time.monotonic()
-        if now - flushed >= FLUSH_SECONDS:
-            flushed = now
+        if time.monotonic() - looked >= FLUSH_SECONDS and pace.is_due():
+            looked = time.monotonic()
             for partition in partitions:
                 stage.changes(partition)
                 stage.watermarks(partition, lambda _: False)
+            pace.wrote()
         meter.add(len(messages) * told["packed"])
         if meter.done:
             return

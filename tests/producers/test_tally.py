@@ -74,3 +74,21 @@ def test_reasons_of_bad_events_are_those_of_the_vocabulary() -> None:
     assert reason_of(BadEvent("bad_vector", "")) == "bad_vector"
     assert reason_of(BadEvent("too_large", "")) == "too_large"
     assert reason_of(BadEvent("bad_timestamp", "")) == "bad_event"
+
+
+def test_what_overflows_is_counted_once_whoever_looks_meanwhile(tally: Tally) -> None:
+    def overflow() -> None:
+        for _ in range(5_000):
+            tally.overflow()
+
+    def look() -> None:
+        for _ in range(200):
+            tally.report()
+            assert tally.dropped.get("queue_full", 0) <= 20_001
+
+    tally.drop("queue_full")
+    with ThreadPoolExecutor(8) as threads:
+        jobs = [threads.submit(job) for job in (overflow, look) * 4]
+    for job in jobs:
+        job.result()
+    assert tally.dropped == {"queue_full": 20_001}

@@ -17,6 +17,12 @@ _RECORDS = 400
 _AT_ONCE = 50
 
 
+def all_ready(consumer: AIOKafkaConsumer, taken: Counter[int]) -> bool:
+    """Whether something waits of every partition that has not been read to its end."""
+    unread = {tp for tp in consumer.assignment() if taken[tp.partition] < _RECORDS}
+    return bool(unread) and unread <= consumer._fetcher._records.keys()
+
+
 async def taken_in_turn(bootstrap: str) -> list[Counter[int]]:
     """After each fetch, how many records of each partition have been taken so far."""
     thread = BrokerThread.__new__(BrokerThread)
@@ -29,8 +35,7 @@ async def taken_in_turn(bootstrap: str) -> list[Counter[int]]:
     try:
         taken: Counter[int] = Counter()
         while taken.total() < PARTITIONS * _RECORDS:
-            # All partitions have something ready before each fetch but the last ones.
-            while taken.total() == 0 and len(consumer._fetcher._records) < PARTITIONS:
+            while not all_ready(consumer, taken):
                 await asyncio.sleep(0)
             fetched = await thread._fetch_records(consumer, consumer.assignment(), 10.0, _AT_ONCE)
             taken.update({tp.partition: len(records) for tp, records in fetched.items()})
@@ -41,8 +46,10 @@ async def taken_in_turn(bootstrap: str) -> list[Counter[int]]:
 
 
 def test_no_partition_waits_until_another_is_read_to_the_end(broker: Broker) -> None:
-    # Nothing goes before the flush, so that each partition has one batch, which one fetch brings.
+    # Each partition has one batch, which one fetch brings: nothing goes before the flush, and the producer
+    # knows the partitions before the first record, else what it learns during the flush sends one at a time.
     producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 60_000, "log_level": 2})
+    producer.list_topics(INTERACTIONS.name, timeout=30)
     for partition in range(PARTITIONS):
         for _ in range(_RECORDS):
             producer.produce(INTERACTIONS.name, b"{}", partition=partition)

@@ -126,7 +126,7 @@ class Publisher(EventPublisher):
                 self._drop("closed", "")
                 self._tally.report()
             elif len(self._queue) + self._sender.waiting >= self._max_queued_events:
-                self._tally.drop("queue_full")
+                self._tally.overflow()
             else:
                 self._queue.append(draft)
                 if self._thread is None:

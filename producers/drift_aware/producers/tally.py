@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
@@ -78,6 +78,9 @@ class Tally:
         # Reentrant, because a signal handler may publish in the middle of a count.
         self._lock = threading.RLock()
         self._dropped: Counter[Reason] = Counter()
+        # One item for each event that found the queue full. An append needs no lock, and while Kafka is away
+        # every call of the application ends here.
+        self._overflow: deque[None] = deque()
         self._reported: Counter[Reason] = Counter()
         self._unreported_texts = 0
         self._why = ""
@@ -89,6 +92,10 @@ class Tally:
             self._dropped[reason] += events
             if why:
                 self._why = why
+
+    def overflow(self) -> None:
+        """Count an event that found the queue full, as quickly as can be."""
+        self._overflow.append(None)
 
     def change(self, changes: Changes) -> None:
         """Count what was done to the texts of an event; only the one thread that completes them calls it."""
@@ -117,6 +124,7 @@ class Tally:
     def dropped(self) -> dict[str, int]:
         """Lost events by reason."""
         with self._lock:
+            self._gather()
             return {str(reason): count for reason, count in self._dropped.items()}
 
     def report(self, even_now: bool = False) -> None:
@@ -126,6 +134,7 @@ class Tally:
             even_now: at the end, when there is no later.
         """
         with self._lock:
+            self._gather()
             now = self._clock()
             unreported, texts = self._dropped - self._reported, self._unreported_texts
             if not (unreported or texts) or (now - self._logged_at < _LOG_SECONDS and not even_now):
@@ -139,3 +148,10 @@ class Tally:
                 self._log.warning("dropped %d events (%s)%s", total, counts, f": {why}" if why else "")
             if texts:
                 self._log.warning("withheld %d texts%s", texts, f": {why}" if why and not total else "")
+
+    def _gather(self) -> None:
+        """Count what overflowed; hold the lock."""
+        if found := len(self._overflow):
+            for _ in range(found):
+                self._overflow.popleft()
+            self._dropped["queue_full"] += found

@@ -88,6 +88,9 @@ class Wants(NamedTuple):
     totals: bool
 
 
+_BOTH = Wants(True, True)
+
+
 class Group(NamedTuple):
     """Events that are counted together: what their own segment wants of them, and what ``all`` does."""
 
@@ -96,6 +99,14 @@ class Group(NamedTuple):
     opens: bool
     own: Wants
     whole: Wants
+
+
+class Place(NamedTuple):
+    """Where events go: the uncounted of their family, and the number of their group there."""
+
+    uncounted: "Uncounted"
+    number: int
+    group: Group
 
 
 class Uncounted:
@@ -125,6 +136,7 @@ class SourceState:
         dirty_panes: those that have changed since they were written; ``dirty_totals`` alike.
         unsent: panes that have changed since they were sent.
         looked_at: up to where in event time closed panes were looked through.
+        places: of events that are not counted yet, by what their record's reader knows of them.
     """
 
     def __init__(self, idle_ms: int) -> None:
@@ -137,6 +149,7 @@ class SourceState:
         self.unsent: set[tuple[str, int]] = set()
         self.looked_at = NEVER
         self.uncounted: dict[str, Uncounted] = {}
+        self.places: dict[Hashable, Place] = {}
 
     def pane_wants(self, segment: str, start: int, offset: int) -> bool:
         """Whether a pane wants a record; from then on it counts as having it."""
@@ -183,23 +196,52 @@ class Record:
     Args:
         state: of its source.
         offset: where it stands.
-
-    Attributes:
-        places: what ``place`` has said, by whatever the caller knows of an event.
     """
 
     def __init__(self, state: SourceState, offset: int) -> None:
         self._state, self._offset = state, offset
         self._wants: dict[tuple[str, int], Wants] = {}
         self._totals: dict[str, bool] = {}
-        self.places: dict[Hashable, tuple[Uncounted, int]] = {}
+        self._places: dict[Hashable, Place] = {}
 
-    def place(self, segment: str, pane: int, family: str, opens: bool) -> tuple[Uncounted, int]:
-        """Where an event goes: the uncounted of its family, and the number of its group there."""
+    def known(self, key: Hashable) -> Place | None:
+        """Where events of this key go, if that is known; it is, of nearly all, from the record before."""
+        place = self._places.get(key)
+        if place is None:
+            place = self._state.places.get(key)
+            if place is None or not self._wanted_again(place.group):
+                return None
+            self._places[key] = place
+        return place
+
+    def place(self, key: Hashable, segment: str, pane: int, family: str, opens: bool) -> Place:
+        """Where events of this key go.
+
+        Args:
+            key: whatever the caller knows of an event; says the rest.
+            segment: of the events; ``pane``, ``family`` and ``opens`` too.
+            pane: as above.
+            family: as above.
+            opens: as above.
+        """
         own = self._asked(segment, pane) if segment != ALL else Wants(False, False)
         group = Group(segment, pane, opens, own, self._asked(ALL, pane))
         uncounted = self._state.uncounted.setdefault(family, Uncounted())
-        return uncounted, uncounted.groups.setdefault(group, len(uncounted.groups))
+        number = uncounted.groups.setdefault(group, len(uncounted.groups))
+        place = self._places[key] = self._state.places[key] = Place(uncounted, number, group)
+        return place
+
+    def _wanted_again(self, group: Group) -> bool:
+        """Whether all that wanted an earlier record wants this one, asked quickly for what is usual."""
+        segment, pane, _, own, whole = group
+        if own is not _BOTH or segment in self._totals or self._asked(ALL, pane) != whole:
+            return False
+        kept, totals = self._state.panes[segment, pane], self._state.totals[segment]
+        if max(kept.sequence, totals.sequence) > self._offset:
+            return False
+        kept.sequence = totals.sequence = self._offset + 1
+        self._totals[segment], self._wants[segment, pane] = True, _BOTH
+        return True
 
     def totals_want(self, segment: str) -> bool:
         """Whether the totals of a segment want this record."""
@@ -211,7 +253,8 @@ class Record:
         key = segment, pane
         if key not in self._wants:
             wanted = pane != LATE and self._state.pane_wants(segment, pane, self._offset)
-            self._wants[key] = Wants(wanted, self.totals_want(segment))
+            also = self.totals_want(segment)
+            self._wants[key] = _BOTH if wanted and also else Wants(wanted, also)
         return self._wants[key]
 
 

@@ -162,13 +162,13 @@ class Summarise:
             elif ts > state.watermark:
                 state.watermark = ts
             key = self._dimensions(event), pane, name, opens
-            place = record.places.get(key)
+            place = record.known(key)
             if place is None:
                 own = self._admitted(state, segment(event, self._segments) or ALL)
-                place = record.places[key] = record.place(own, pane, name, opens)
-            uncounted, number = place
+                place = record.place(key, own, pane, name, opens)
+            uncounted = place.uncounted
             uncounted.events.append(event)
-            uncounted.codes.append(number)
+            uncounted.codes.append(place.number)
             if vector is not None:
                 uncounted.rows.append(vector)
         if dead and record.totals_want(ALL):
@@ -274,6 +274,7 @@ class Summarise:
             self._count_groups(state, source.kind, name, batch, groups, list(wholes))
             _take_census(state, uncounted, keys)
         state.uncounted.clear()
+        state.places.clear()
 
     def _count_groups(
         self, state: SourceState, kind: Kind, name: str, batch: Batch, groups: Groups, keys: list[Group]
