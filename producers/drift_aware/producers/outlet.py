@@ -25,6 +25,7 @@ _ANSWER_SECONDS = 10.0
 # The brokers' own clocks and those of relays may differ by so much.
 _CLOCK_SLACK_MS = 5 * 60_000
 _SCAN_MESSAGES = 1_000
+_SCAN_SECONDS = 0.05
 _FULL_SECONDS = 0.05
 # What times out after ``message.timeout.ms`` is reported a little later.
 _REPORT_SECONDS = 2.0
@@ -168,11 +169,13 @@ def _stretches(
 def _read(consumer: Consumer, ends: dict[tuple[str, int], int]) -> Iterator[Message]:
     """Every record before the ends; each partition has at least one."""
     left = set(ends)
+    deadline = time.monotonic() + _ANSWER_SECONDS
     while left:
-        messages = consumer.consume(_SCAN_MESSAGES, _ANSWER_SECONDS)
-        if not messages:
+        if time.monotonic() > deadline:
             raise KafkaTrouble(f"nothing comes of {len(left)} partitions that are to be looked through")
-        for message in messages:
+        # It waits for as many as are asked for, so the time has to be short.
+        for message in consumer.consume(_SCAN_MESSAGES, _SCAN_SECONDS):
+            deadline = time.monotonic() + _ANSWER_SECONDS
             home, offset = (str(message.topic()), message.partition() or 0), message.offset() or 0
             if (error := message.error()) is not None:
                 if error.code() != KafkaError._PARTITION_EOF:

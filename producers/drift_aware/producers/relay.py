@@ -126,7 +126,8 @@ class Relay:
             try:
                 self._session(stop)
             except _PASSING as error:
-                self._wait(stop, error)
+                if not stop.is_set():
+                    self._wait(stop, error)
 
     def _session(self, stop: threading.Event) -> None:
         with self._membership() as (consumer, out):
