@@ -16,7 +16,7 @@ from drift_aware.producers.otlp.spans import read_logs, read_spans
 from drift_aware.schema.errors import BadEvent
 from drift_aware.schema.events import Embedding, Evaluation, Event, Feedback, Interaction
 from rig.configuration import make_settings
-from rig.telemetry import NOON_NS, as_json, chat, messages, request, written
+from rig.telemetry import NOON_NS, as_json, chat, evaluation, messages, request, written
 
 NOON = NOON_NS // 1_000_000
 NOW = NOON + 60_000.0
@@ -242,30 +242,6 @@ def test_operations_without_anything_for_us_are_counted_by_a_few_names() -> None
     assert found.events == []
     names = ("execute_tool", "embeddings", "other", "none")
     assert found.counts == {("passed", name): 1 for name in names}
-
-
-def evaluation(name: str, **values: Any) -> bytes:
-    """A log record as instrumentations write evaluations."""
-    said = {
-        "gen_ai.evaluation.name": name,
-        "gen_ai.response.id": "r1",
-        **{f"gen_ai.evaluation.{key.replace('_', '.')}": value for key, value in values.items()},
-    }
-    pairs = [
-        {"key": key, "value": {"stringValue": value} if isinstance(value, str) else {"doubleValue": value}}
-        for key, value in said.items()
-    ]
-    record = {
-        "timeUnixNano": str(NOON_NS),
-        "eventName": "gen_ai.evaluation.result",
-        "traceId": "0" * 31 + "1",
-        "spanId": "0" * 15 + "2",
-        "attributes": pairs,
-    }
-    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
-    return json.dumps(
-        {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}
-    ).encode()
 
 
 def logged(value: bytes, **settings: Any) -> Event:

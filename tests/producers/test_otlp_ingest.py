@@ -1,6 +1,7 @@
 """Spans of the real SDK to rows in Postgres, by HTTP and by a Collector's topic."""
 
 import re
+import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,11 +14,16 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 from rig.brokers import Broker
 from rig.commands import Command
 from rig.services import wait_until
-from rig.telemetry import as_json, chat, request, sender, tracing, write, written
+from rig.telemetry import as_json, chat, evaluation, request, sender, tracing, write, written
 
 Start = Callable[..., Command]
 SPANS = 10_000
 PER_RECORD = 100
+EMBEDDED = {
+    "openinference.span.kind": "EMBEDDING",
+    "embedding.model_name": "small",
+    "embedding.embeddings.0.embedding.vector": (0.5, 0.25, 1.0),
+}
 
 
 def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
@@ -41,6 +47,12 @@ def listener(start_command: Start, broker: Broker, *arguments: str, **settings: 
     )
     assert found
     return process, f"http://127.0.0.1:{found[1]}"
+
+
+def post(url: str, body: bytes) -> None:
+    asked = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        assert answer.status == 200
 
 
 @pytest.fixture
@@ -81,6 +93,28 @@ def test_every_span_of_a_real_sdk_becomes_a_row(
     assert_complete(database_url, SPANS)
     segments = rows(database_url, "SELECT DISTINCT app, model, prompt_version FROM interaction_log")
     assert segments == [("shop", "gpt-small", "7")]
+
+
+def test_every_kind_of_event_gets_to_its_table(
+    kafka_broker: Broker, database_url: str, start_command: Start
+) -> None:
+    process, url = listener(start_command, kafka_broker)
+    persist = start_command("persist", bootstrap=kafka_broker.bootstrap, database_url=database_url)
+    with tracing(sender(url)) as tracer:
+        write(tracer, chat(1))
+        write(tracer, EMBEDDED)
+    post(f"{url}/v1/logs", evaluation("relevance", score_value=0.8))
+    post(f"{url}/v1/logs", evaluation("user_feedback", score_value=4.0, explanation="nice"))
+    tables = {
+        "SELECT id FROM interaction_log": [("r1",)],
+        "SELECT dim, model FROM embeddings_log": [(3, "small")],
+        "SELECT eval_set, score FROM evaluation_log": [("relevance", 0.8)],
+        "SELECT interaction_id, score, comment FROM feedback_log": [("r1", 4.0, "nice")],
+    }
+    for statement, expected in tables.items():
+        wait_until(lambda query=statement: rows(database_url, query), 60, persist.shown)  # type: ignore[misc]
+        assert rows(database_url, statement) == expected
+    assert process.stop() == 0
 
 
 def test_every_span_on_a_collectors_topic_becomes_one_row_although_the_process_is_killed(

@@ -64,6 +64,30 @@ def written(*spans: Mapping[str, Any], start_ns: int = NOON_NS) -> list[Readable
     return list(exporter.get_finished_spans())
 
 
+def evaluation(name: str, **values: Any) -> bytes:
+    """A request with one log record, as instrumentations write evaluations of the answer r1."""
+    said = {
+        "gen_ai.evaluation.name": name,
+        "gen_ai.response.id": "r1",
+        **{f"gen_ai.evaluation.{key.replace('_', '.')}": value for key, value in values.items()},
+    }
+    pairs = [
+        {"key": key, "value": {"stringValue": value} if isinstance(value, str) else {"doubleValue": value}}
+        for key, value in said.items()
+    ]
+    record = {
+        "timeUnixNano": str(NOON_NS),
+        "eventName": "gen_ai.evaluation.result",
+        "traceId": "0" * 31 + "1",
+        "spanId": "0" * 15 + "2",
+        "attributes": pairs,
+    }
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
+    return json.dumps(
+        {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}
+    ).encode()
+
+
 def request(spans: Sequence[ReadableSpan]) -> ExportTraceServiceRequest:
     """What a Collector writes into one record."""
     return encode_spans(spans)
