@@ -37,19 +37,25 @@ TEXT = "where is my parcel {:09}"
 
 
 @pytest.fixture
-def provider() -> Iterator[Endpoint]:
-    with Endpoint(DIMENSIONS) as server:
+def dimensions(request: pytest.FixtureRequest) -> int:
+    """Of the provider's vectors; a test may ask for others."""
+    return int(getattr(request, "param", DIMENSIONS))
+
+
+@pytest.fixture
+def provider(dimensions: int) -> Iterator[Endpoint]:
+    with Endpoint(dimensions) as server:
         yield server
 
 
 @pytest.fixture
-def embed(start_command: Start, provider: Endpoint, kafka_broker: Broker) -> Start:
+def embed(start_command: Start, provider: Endpoint, kafka_broker: Broker, dimensions: int) -> Start:
     """Starts the verb, with further settings of its section."""
     model = {
         "kind": "endpoint",
         "base_url": provider.url,
         "model": "small",
-        "dimensions": DIMENSIONS,
+        "dimensions": dimensions,
         "batch_texts": 20,
     }
 
@@ -162,10 +168,16 @@ def row(url: str, statement: str) -> tuple[Any, ...] | None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("dimensions", "count"),
+    # The embeddings of one record of interactions fill one record, or three.
+    [(DIMENSIONS, 3000), (1536, 1000)],
+    indirect=["dimensions"],
+)
 def test_each_text_has_one_embedding_although_the_process_is_killed(
-    kafka_broker: Broker, provider: Endpoint, embed: Start
+    kafka_broker: Broker, provider: Endpoint, embed: Start, count: int
 ) -> None:
-    sent(kafka_broker, asked(3000))
+    sent(kafka_broker, asked(count))
     provider.fail_sometimes(0.1, 11, broken, busy_for_a_moment, cut_off, dropped)
     seen = 0
     for _ in range(3):
@@ -173,10 +185,10 @@ def test_each_text_has_one_embedding_although_the_process_is_killed(
         wait_until(lambda: provider.embedded.total() > seen + 100, 60, run.shown)  # noqa: B023
         run.kill()
         seen = provider.embedded.total()
-    assert len(owners(kafka_broker)) < 3000, "the kills came too late to test anything"
+    assert len(owners(kafka_broker)) < count, "the kills came too late to test anything"
     run = embed("--once")
     assert run.wait(120) == 0, run.shown()
-    assert owners(kafka_broker) == exactly(3000)
+    assert owners(kafka_broker) == exactly(count)
 
 
 @pytest.mark.timeout(180)
