@@ -47,7 +47,7 @@ def needed(steady: int) -> int | None:
 def tail(n: int, m: int) -> float:
     """The chance that at least m of n change.
 
-    >>> round(tail(12, 6), 6), tail(3, 0)
+    >>> round(tail(12, 6), 6), round(tail(3, 0), 6)
     (0.000541, 1.0)
     """
     return sum(comb(n, k) * FLIP**k * (1 - FLIP) ** (n - k) for k in range(m, n + 1))
