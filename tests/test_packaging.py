@@ -14,6 +14,8 @@ EXTRAS = [
     "faust",
     "fastapi",
     "httpx2",
+    "langchain_core",
+    "litellm",
     "numpy",
     "prometheus_client",
     "psycopg",
@@ -64,6 +66,11 @@ def test_the_wheel_holds_every_file_of_every_role_and_nothing_else(wheel: Path) 
 
 def test_an_application_can_publish_with_the_bare_package(bare: Path) -> None:
     imported = _run(bare / "python", "-c", "import drift_aware.producers as p; print(p.__path__)")
+    assert imported.returncode == 0, imported.stderr
+
+
+def test_an_application_over_http_can_be_watched_with_the_bare_package(bare: Path) -> None:
+    imported = _run(bare / "python", "-c", "import drift_aware.producers.integrations.asgi")
     assert imported.returncode == 0, imported.stderr
 
 

@@ -15,17 +15,11 @@ import stamina
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drift_aware.actions import web
+from drift_aware.actions.embedding.models import Item, Local, checked, in_order
+from drift_aware.actions.embedding.texts import batches, tokens, tokens_at_most
 from drift_aware.actions.errors import ActionFailed
-from drift_aware.actions.reindexing import web
-from drift_aware.actions.reindexing.documents import (
-    Document,
-    batches,
-    of_row,
-    storable,
-    tokens,
-    tokens_at_most,
-)
-from drift_aware.actions.reindexing.embedding import Item, Local, checked, in_order
+from drift_aware.actions.reindexing.documents import Document, of_row, storable
 from drift_aware.actions.reindexing.recall import found_share
 from drift_aware.actions.reindexing.sources import source_of
 from drift_aware.schema.reindexing import FolderSource, HttpSource, LocalModel, PluginSource, SqlSource

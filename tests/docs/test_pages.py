@@ -10,6 +10,7 @@ and options that exist is seen to all the same.
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,6 @@ from drift_aware.schema import cli
 from drift_aware.streams.embedded import EmbeddedBroker, every_topic
 from rig import configuration, given
 from rig.pages import CONSOLE, blocks, calls, pages
-from rig.provider import Provider
 from rig.services import missing
 from rig.shell import Shell
 from rig.telling import Story
@@ -38,8 +38,10 @@ def story(
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "desk"
     folder.mkdir()
-    with EmbeddedBroker(every_topic(configuration.PARTITIONS)) as broker, Provider() as provider:
-        found = given.of(page, broker.bootstrap, database_url, provider)
+    with EmbeddedBroker(every_topic(configuration.PARTITIONS)) as broker, ExitStack() as services:
+        found = given.of(page, broker.bootstrap, database_url)
+        for service in found.services:
+            services.enter_context(service)
         environment = configuration.environment(broker.bootstrap, database_url) | found.environment
         for name, value in found.environment.items():
             monkeypatch.setenv(name, value)

@@ -53,12 +53,16 @@ def families(page: str) -> set[str]:
 def test_every_role_shows_what_is_declared_and_promtool_has_nothing_to_say(
     kafka_broker: Broker, database_url: str, start_command: Callable[..., Command]
 ) -> None:
-    worker, persist, act, serve, canary = free_ports(5)
+    worker, persist, act, serve, ingest, embed, canary = free_ports(7)
     places = {"bootstrap": kafka_broker.bootstrap, "database_url": database_url}
     start_command("worker", prometheus_port=worker, pane_seconds=1, allowed_lateness_seconds=0, **places)
     start_command("persist", "--prometheus-port", str(persist), **places)
     start_command("act", "--prometheus-port", str(act), **places)
     start_command("serve", "--port", str(serve), **places)
+    start_command("ingest", "otlp", "--listen", f"127.0.0.1:{ingest}", **places)
+    model = '{"kind": "local", "model": "none", "dimensions": 8}'
+    section = f'{{"embedding": {model}, "apps": []}}'
+    start_command("embed", "--prometheus-port", str(embed), embed=section, **places)
     # Nobody answers there.
     asked = {"base_url": "http://127.0.0.1:9", "model": "small"}
     start_command(
@@ -72,8 +76,12 @@ def test_every_role_shows_what_is_declared_and_promtool_has_nothing_to_say(
         "persist": persist,
         "act": act,
         "serve": serve,
+        "ingest": ingest,
+        "embed": embed,
         "canary": canary,
     }
+    left_out = 'drift_aware_embed_skipped_total{reason="other_app"} 200.0'
+    wait_until(lambda: left_out in shown(embed), SECONDS, lambda: shown(embed))
     has_rows = 'drift_aware_sink_rows_total{table="interaction_log"} 200.0'
     wait_until(lambda: has_rows in shown(persist), SECONDS, lambda: shown(persist))
     has_segment = 'drift_aware_pane_end_timestamp_seconds{segment="all"}'
@@ -81,6 +89,7 @@ def test_every_role_shows_what_is_declared_and_promtool_has_nothing_to_say(
     assert 'reason="not_json",topic="drift.interactions.v1"} 1.0' in shown(worker)
     wait_until(lambda: "retrain_events_total 0.0" in shown(act), SECONDS, lambda: shown(act))
     wait_until(lambda: 'route="/metrics"' in shown(serve), SECONDS, lambda: shown(serve))
+    wait_until(lambda: shown(ingest), SECONDS)
     no_answer = 'drift_aware_canary_silent_rounds{canary="embedding"}'
     wait_until(lambda: no_answer in shown(canary), SECONDS, lambda: shown(canary))
     assert set(ports) == set(get_args(Role))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,9 @@ class Asked(BaseHTTPRequestHandler):
             fault(self)
             return
         texts: Sequence[str] = body["input"]
+        if fault := next((self.server.refused[text] for text in texts if text in self.server.refused), None):
+            fault(self)
+            return
         self.server.embedded.update(texts)
         data = [{"index": place, "embedding": self.server.vector(text)} for place, text in enumerate(texts)]
         # Providers do not promise an order.
@@ -68,6 +72,7 @@ class _Server(ThreadingHTTPServer):
     keys: list[str | None]
     faults: Iterator[Fault | None]
     embedded: Counter[str]
+    refused: dict[str, Fault]
     pages: dict[str, Any]
     vector: Callable[[str], list[float]]
 
@@ -83,7 +88,7 @@ class Endpoint:
     def __init__(self, dimensions: int = 32, vector: Callable[[str], list[float]] | None = None) -> None:
         self._server = _Server(("127.0.0.1", 0), Asked)
         self._server.bodies, self._server.keys = [], []
-        self._server.embedded, self._server.pages = Counter(), {}
+        self._server.embedded, self._server.pages, self._server.refused = Counter(), {}, {}
         self._server.vector = vector or (lambda text: vector_of(text, dimensions))
         self.fail_with()
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -91,6 +96,16 @@ class Endpoint:
     def fail_with(self, *faults: Fault | None) -> None:
         """What becomes of the next requests; those after are answered."""
         self._server.faults = iter(faults)
+
+    def fail_sometimes(self, share: float, seed: int, *faults: Fault) -> None:
+        """Such a share of the requests from now on fails, each in one of these ways."""
+        chance = random.Random(seed)
+        each = lambda: chance.choice(faults) if chance.random() < share else None  # noqa: E731
+        self._server.faults = iter(each, self)
+
+    def refuse(self, text: str, fault: Fault) -> None:
+        """What becomes of every request that holds this text."""
+        self._server.refused[text] = fault
 
     def always(self, fault: Fault) -> None:
         """What becomes of every request from now on."""
@@ -146,6 +161,11 @@ def cut_off(asked: Asked) -> None:
     asked.send_header("Content-Length", "1000")
     asked.end_headers()
     asked.wfile.write(b'{"data": [{"index": 0')
+    asked.close_connection = True
+
+
+def dropped(asked: Asked) -> None:
+    """No answer at all."""
     asked.close_connection = True
 
 

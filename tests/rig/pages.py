@@ -50,7 +50,8 @@ class Block:
 
 def pages() -> dict[str, Path]:
     """Every page by its name from the root of the project, but those made from the code."""
-    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    below = [page for folder in ("docs", "examples") for page in sorted((ROOT / folder).rglob("*.md"))]
+    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *below]
     return {str(page.relative_to(ROOT)): page for page in found if page.parent != ROOT / "docs" / "reference"}
 
 

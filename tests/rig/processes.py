@@ -26,3 +26,8 @@ def catches(pid: int, which: signal.Signals) -> bool:
         return True
     found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
     return found is not None and bool(int(found[1], 16) >> (which - 1) & 1)
+
+
+def stands_still(pid: int) -> bool:
+    """Whether it was stopped by a signal, and goes on when it is told so."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"

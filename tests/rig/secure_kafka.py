@@ -8,7 +8,19 @@ from rig.tokens import CLIENT_ID
 
 USER, PASSWORD = "drift", "pass-word-3"
 # With the same password by PLAIN; they may do nothing until they are granted something.
-NOBODIES = ("app", "worker", "baseline", "persist", "act", "canary", "dlq", "reader", "topics")
+NOBODIES = (
+    "app",
+    "worker",
+    "baseline",
+    "persist",
+    "act",
+    "otlp",
+    "embed",
+    "canary",
+    "dlq",
+    "reader",
+    "topics",
+)
 _SUPER_USERS = ("ANONYMOUS", USER, CLIENT_ID, "CN=client")
 _USERS = " ".join(f'user_{name}="{PASSWORD}"' for name in (USER, *NOBODIES))
 _MODULES = "org.apache.kafka.common.security"

@@ -18,6 +18,7 @@ from rig.shell import Ran, Shell
 # Verbs that run until they are stopped.
 LASTING = (
     ["worker"],
+    ["ingest", "otlp"],
     ["baseline", "watch"],
     ["persist"],
     ["act"],
@@ -30,6 +31,8 @@ _ENDING = ("--once", "--dry-run", "accept")
 # Of answers that do not end.
 _STREAM = "curl -N "
 _PATIENCE_SECONDS = 60.0
+# What serves an application of the reader's.
+_SERVER = "uvicorn "
 
 
 class Story:
@@ -151,7 +154,7 @@ class Story:
 
 
 def _lasts(command: str) -> bool:
-    if command.startswith(_STREAM):
+    if command.startswith((_STREAM, _SERVER)):
         return True
     for words in calls(command):
         if any(words[: len(verb)] == verb for verb in LASTING) and not set(_ENDING) & set(words):

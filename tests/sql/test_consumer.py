@@ -10,10 +10,11 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from drift_aware.schema.errors import RecordsLost
 from drift_aware.schema.topics import ALERTS, Topic
 from drift_aware.sql import positions, store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
-from drift_aware.sql.errors import DatabaseRefused, Fenced, RecordsLost
+from drift_aware.sql.errors import DatabaseRefused, Fenced
 from drift_aware.sql.store import Connection
 from drift_aware.sql.work import Record
 from rig.brokers import Broker

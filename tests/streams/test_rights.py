@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest
 from confluent_kafka import Producer
 
 from drift_aware.producers import Publisher
+from drift_aware.producers.simulate.lines import line
 from drift_aware.schema import topics
 from drift_aware.schema.envelope import encode_rows
 from drift_aware.schema.errors import Unreachable
@@ -28,6 +30,10 @@ from rig.services import wait_until
 from rig_events import alert, interaction, publish_alerts
 
 EVENTS = 40
+# All but one interaction have an embedding; for that one nobody answers.
+_MODEL = {"kind": "endpoint", "base_url": "http://127.0.0.1:1/v1", "model": "other", "dimensions": 2}
+_EMBED = json.dumps({"embedding": _MODEL, "wait_seconds": 1})
+_PRICES = json.dumps({"other": {"embedding_per_million": 0}})
 
 
 def _as(principal: str, server: SecureKafka) -> dict[str, Any]:
@@ -42,7 +48,7 @@ def _as(principal: str, server: SecureKafka) -> dict[str, Any]:
 
 @pytest.mark.timeout(180)
 def test_every_role_works_with_the_rights_that_are_documented(
-    secure_kafka: SecureKafka, database_url: str, start_command: Callable[..., Command]
+    secure_kafka: SecureKafka, database_url: str, start_command: Callable[..., Command], tmp_path: Path
 ) -> None:
     def run(principal: str, *arguments: str, **settings: str) -> Command:
         variables = {f"kafka__{name}": value for name, value in _as(principal, secure_kafka).items()}
@@ -59,6 +65,7 @@ def test_every_role_works_with_the_rights_that_are_documented(
         run("baseline", "baseline", "watch"),
         run("persist", "persist"),
         run("act", "act"),
+        run("embed", "embed", embed=_EMBED, prices=_PRICES),
     ]
     app = make_settings(kafka=_as("app", secure_kafka)).kafka
     with Publisher(str(app.bootstrap_servers), client=app.client()) as publisher:
@@ -67,16 +74,19 @@ def test_every_role_works_with_the_rights_that_are_documented(
             publisher.embedding([1.0, number], interaction_id=f"i{number}", model="small")
         assert publisher.flush(20) == 0
         assert publisher.dropped == {}
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(line(interaction(EVENTS + 1)))
+    _done(run("app", "publish", str(file)))
     publish_alerts(secure_kafka.bootstrap, [alert(1, metric="refusal_rate", severity="critical")])
 
     def shown() -> str:
         return "\n".join(role.shown() for role in roles)
 
     reader = make_settings(kafka=_as("reader", secure_kafka))
-    wait_until(lambda: totals(reader)[ALL]["interactions"] == EVENTS, 60, shown)
+    wait_until(lambda: totals(reader)[ALL]["interactions"] == EVENTS + 1, 60, shown)
     wait_until(lambda: read_all(make_settings(secure_kafka.bootstrap), ACTIONS.name), 30, shown)
     with psycopg.connect(database_url, autocommit=True) as connection:
-        wait_until(lambda: _count(connection) == EVENTS, 30, shown)
+        wait_until(lambda: _count(connection) == EVENTS + 1, 30, shown)
     alerts = run("reader", "alerts", "--json")
     assert alerts.wait() == 0
     assert json.loads(alerts.stdout)["id"] == "a1"
@@ -85,7 +95,7 @@ def test_every_role_works_with_the_rights_that_are_documented(
     assert "not_json" in _done(run("dlq", "dlq", "list", "--json"))
     assert "not_json" in _done(run("dlq", "dlq", "show", f"{INTERACTIONS.name}:0:0:0", "--json"))
     _done(run("dlq", "dlq", "replay", "--yes"))
-    wait_until(lambda: totals(reader)[ALL]["interactions"] == EVENTS + 1, 60, shown)
+    wait_until(lambda: totals(reader)[ALL]["interactions"] == EVENTS + 2, 60, shown)
     pinned = run("baseline", "baseline", "pin", "--from", _hour(-1), "--to", _hour(1))
     assert pinned.wait() == 0
     with Provider() as provider:

@@ -7,7 +7,8 @@ DriftAwareError
 ├── OutOfTurn          the action stands where this cannot follow
 ├── LeaseLost          another process carries the action out now
 ├── ActionFailed       an action cannot be carried out, or not be taken back
-│   └── OverBudget     the day's budget for providers is spent
+│   ├── OverBudget     the day's budget for providers is spent
+│   └── Declined       a provider does not take this one thing; it may take others
 └── Unknown            nobody can tell whether a step has had its effect
 """
 
@@ -40,6 +41,10 @@ class ActionFailed(DriftAwareError):
 
 class OverBudget(ActionFailed):
     """The day's budget for providers is spent."""
+
+
+class Declined(ActionFailed):
+    """A provider does not take this one thing; it may take others."""
 
 
 class Unknown(DriftAwareError):

@@ -1,4 +1,4 @@
-"""``act``, and ``actions`` with what a person does about them."""
+"""``act``, ``embed``, and ``actions`` with what a person does about them."""
 
 import getpass
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import psycopg
 import typer
 
 from drift_aware.actions import answers, ledger, runner
+from drift_aware.actions.embedding.verb import embed
 from drift_aware.actions.executors.notify.keeping import keeping
 from drift_aware.actions.foreground import carrier, record, roll_back
 from drift_aware.actions.installed import installed
@@ -22,10 +23,10 @@ from drift_aware.schema.alerts import Action, ActionStatus
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.metrics import ActMetrics
 from drift_aware.schema.metrics.metric import make_registry
+from drift_aware.schema.metrics.served import served
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 from drift_aware.sql.consumer import ExactlyOnceConsumer
 from drift_aware.sql.errors import DatabaseUnreachable
-from drift_aware.sql.metrics import served
 from drift_aware.sql.verbs import SkipLostOption
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
@@ -41,6 +42,7 @@ def register(app: typer.Typer) -> None:
         group.command(verb.__name__)(verb)
     app.add_typer(group, name="actions")
     app.command("act")(act)
+    app.command("embed")(embed)
 
 
 def act(

@@ -2,11 +2,15 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from confluent_kafka import KafkaError, Producer
 
+from drift_aware.producers.identifiers import new_id
+from drift_aware.producers.packing import Record
 from drift_aware.producers.tally import Reason
+from drift_aware.schema.envelope import COLUMNS
 from drift_aware.schema.producing import EXACT
 
 Compression = Literal["zstd", "none"]
@@ -55,6 +59,28 @@ def connect(
     """
     settings = {**_SETTINGS, "compression.type": compression, **client, "error_cb": on_error}
     return Producer(settings, logger=_log)
+
+
+def compression(record: Record) -> Compression:
+    """What is worth the processor's while."""
+    return "none" if record.content_type == COLUMNS else "zstd"
+
+
+def headers(record: Record, source: bytes) -> list[tuple[str, str | bytes | None]]:
+    """The form of the record, and what CloudEvents asks for.
+
+    Args:
+        record: to be sent.
+        source: who publishes.
+    """
+    return [
+        ("content-type", record.content_type.encode()),
+        ("ce_specversion", b"1.0"),
+        ("ce_id", new_id().encode()),
+        ("ce_type", f"drift.{record.kind}.batch".encode()),
+        ("ce_source", source),
+        ("ce_time", datetime.now(UTC).isoformat(timespec="milliseconds").encode()),
+    ]
 
 
 def reason(error: KafkaError) -> Reason:

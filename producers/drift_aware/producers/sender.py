@@ -8,7 +8,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -16,11 +15,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from drift_aware.producers import clients
 from drift_aware.producers.clients import Compression
 from drift_aware.producers.drafts import Completion, Draft
-from drift_aware.producers.identifiers import new_id
 from drift_aware.producers.packing import Packer, Record
 from drift_aware.producers.partitions import Partitions
 from drift_aware.producers.tally import Reason, Tally, reason_of
-from drift_aware.schema.envelope import COLUMNS
 from drift_aware.schema.errors import BadEvent, Unreachable
 from drift_aware.schema.events import Event
 
@@ -129,7 +126,7 @@ class Sender:
                 yield event
 
     def _send(self, record: Record) -> None:
-        compression: Compression = "none" if record.content_type == COLUMNS else "zstd"
+        compression = clients.compression(record)
         try:
             producer = self._producer(compression)
         except Exception as error:  # noqa: BLE001 - KafkaException, and TypeError of odd settings
@@ -153,14 +150,7 @@ class Sender:
             record.value,
             key=record.key,
             partition=_ANY_PARTITION if record.partition is None else record.partition,
-            headers=[
-                ("content-type", record.content_type.encode()),
-                ("ce_specversion", b"1.0"),
-                ("ce_id", new_id().encode()),
-                ("ce_type", f"drift.{record.kind}.batch".encode()),
-                ("ce_source", self._source),
-                ("ce_time", datetime.now(UTC).isoformat(timespec="milliseconds").encode()),
-            ],
+            headers=clients.headers(record, self._source),
             on_delivery=partial(self._settle, record.events),
         )
 

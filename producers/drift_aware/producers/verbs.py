@@ -1,4 +1,4 @@
-"""``simulate`` and ``redact``."""
+"""``simulate``, ``redact`` and ``publish``."""
 
 import sys
 import time
@@ -12,6 +12,7 @@ from typing import Annotated, BinaryIO, TextIO
 import msgspec
 import typer
 
+from drift_aware.producers.publish_verb import publish
 from drift_aware.producers.publisher import Publisher
 from drift_aware.producers.redact_verb import redact
 from drift_aware.producers.simulate.lines import line
@@ -62,6 +63,7 @@ def register(app: typer.Typer) -> None:
     """Add this role's verbs."""
     app.command("simulate")(simulate)
     app.command("redact")(redact)
+    app.command("publish")(publish)
 
 
 def simulate(

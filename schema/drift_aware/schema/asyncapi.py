@@ -57,6 +57,17 @@ ROLES: Mapping[str, tuple[str | None, tuple[Topic, ...], tuple[Topic, ...]]] = {
         (topics.ALERTS, topics.EVALUATIONS),
         (topics.ACTIONS, topics.POLICIES, topics.EVALUATIONS),
     ),
+    # The topics of the Collector are its own.
+    "otlp": (
+        "drift-aware-otlp",
+        _ALL_SOURCES,
+        _ALL_SOURCES,
+    ),
+    "embed": (
+        "drift-aware-embed",
+        (topics.INTERACTIONS, topics.EMBEDDINGS),
+        (topics.EMBEDDINGS,),
+    ),
     "canary": (
         "drift-aware-canary",
         (topics.CANARIES,),
@@ -75,6 +86,8 @@ _CLOUD_EVENTS: dict[str, str] = {
     "ce_type": "As in drift.interaction.batch.",
     "ce_source": "Who publishes.",
     "ce_time": "When the record was sent, RFC 3339.",
+    "drift-relayed": "Of a record that was made of another one: which, as name/topic/partition/offset, and "
+    "which of how many that were made of it.",
     "drift.replayed.letter": "Of a record sent by `drift-aware dlq replay`: the dead letter it was.",
 }
 _ERRORS: Mapping[str, str] = {

@@ -2,8 +2,10 @@
 
 DriftAwareError
 ├── SettingsError      a setting is missing, unknown or wrong; the command stops at once (exit 2)
+├── RecordsLost        Kafka deleted records before they were read; a person has to decide
 ├── Unreachable        a service does not answer; the command stops or retries, nothing is lost (exit 1)
-│   └── Refused        it answers, but a login or a certificate is not accepted
+│   ├── Refused        it answers, but a login or a certificate is not accepted
+│   └── KafkaTrouble   Kafka answers with an error that may pass; retried
 └── BadEvent           one event cannot be used; it is dead-lettered with its reason, the rest goes on
 
 A role adds its own errors below one of these. The message of every error says what to do.
@@ -28,6 +30,14 @@ class Unreachable(DriftAwareError):
 
 class Refused(Unreachable):
     """Kafka is there, but a login or a certificate is not accepted, by it or by us."""
+
+
+class KafkaTrouble(Unreachable):
+    """Kafka answers with an error that may pass."""
+
+
+class RecordsLost(DriftAwareError):
+    """Kafka no longer has the record a consumer has to go on with."""
 
 
 class BadEvent(DriftAwareError):

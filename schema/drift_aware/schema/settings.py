@@ -30,10 +30,12 @@ from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 from drift_aware.schema.action_settings import Actions as Actions
 from drift_aware.schema.api import Api
 from drift_aware.schema.canary_settings import CanarySettings as CanarySettings
+from drift_aware.schema.embed_settings import Embed as Embed
 from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.events import Mode, TextField
 from drift_aware.schema.kafka import Kafka
 from drift_aware.schema.notify_settings import Notify as Notify
+from drift_aware.schema.otlp_settings import Otlp as Otlp
 from drift_aware.schema.prices import Price as Price
 from drift_aware.schema.section import Section
 
@@ -242,6 +244,7 @@ class Settings(BaseSettings):
         no_data_minutes: an alert if a segment that had traffic has none for so long; null for no such alert.
         embedding_dim: vectors of another size are dead-lettered; null accepts every size.
         detectors: your own, second opinions that are to wake people, and with a leading minus what is off.
+        embed: what gives interactions the embeddings they came without.
         prices: what models cost, by their name, for the day's budget and the receipts.
         database_url: of Postgres, as in postgresql://user:password@host/name.
         prometheus_port: where ``worker`` serves metrics and health.
@@ -275,11 +278,13 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     detectors: list[Detector] = []
     actions: Actions = Actions()
+    embed: Embed | None = None
     prices: dict[str, Price] = Field(default_factory=dict)
     notify: Notify = Notify()
     canary: CanarySettings = CanarySettings()
     retention: Retention = Retention()
     redact: Redact = Redact()
+    otlp: Otlp = Otlp()
     sql: Record = Record()
     kafka: Kafka = Kafka()
     database_url: SecretStr | None = None

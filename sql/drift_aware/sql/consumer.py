@@ -20,13 +20,13 @@ import psycopg
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from drift_aware.schema import reach
+from drift_aware.schema import consuming, reach
 from drift_aware.schema.envelope import content_type
-from drift_aware.schema.errors import Unreachable
+from drift_aware.schema.errors import KafkaTrouble, RecordsLost, Unreachable
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import Topic
 from drift_aware.sql import migrate, positions, store
-from drift_aware.sql.errors import DatabaseRefused, KafkaTrouble, RecordsLost
+from drift_aware.sql.errors import DatabaseRefused
 from drift_aware.sql.positions import Partition
 from drift_aware.sql.store import Connection
 from drift_aware.sql.work import Record, Work
@@ -233,22 +233,9 @@ _PASSING = (
 
 
 def _config(settings: Settings, name: str) -> dict[str, object]:
-    return settings.kafka.client() | {
-        "group.id": f"drift-aware-{name}",
-        "client.id": f"drift-aware-{name}",
-        "session.timeout.ms": settings.kafka.session_timeout_seconds * 1000,
-        "auto.offset.reset": "error",
+    return consuming.member(settings.kafka, name) | {
         "enable.auto.offset.store": False,
         "auto.commit.interval.ms": 1000,
-        # Cooperative rebalancing hangs with two members on the embedded broker; a sink has nothing to keep
-        # through a rebalance anyway.
-        "partition.assignment.strategy": "roundrobin",
-        # The embedded broker does not wake a waiting fetch, and librdkafka pauses 1 s after a full queue.
-        "fetch.wait.max.ms": 50,
-        "fetch.queue.backoff.ms": 10,
-        # Two batches of the largest records: a backlog must wait in Kafka, not in our memory.
-        "queued.max.messages.kbytes": 16_384,
-        "topic.metadata.refresh.interval.ms": 30_000,
     }
 
 

@@ -10,8 +10,8 @@ import structlog
 
 from drift_aware.actions.calls import Api
 from drift_aware.actions.canary.goldens import Question, prompts, texts
+from drift_aware.actions.embedding.models import Item, in_order
 from drift_aware.actions.errors import ActionFailed
-from drift_aware.actions.reindexing.embedding import Item, in_order
 from drift_aware.actions.tune.openai import opened
 from drift_aware.schema.canaries import CanaryId
 from drift_aware.schema.canary_settings import CanaryChat, CanaryEmbedding

@@ -19,9 +19,9 @@ from drift_aware.schema.canaries import Canary, CanaryId
 from drift_aware.schema.errors import SettingsError, Unreachable
 from drift_aware.schema.metrics import CanaryMetrics
 from drift_aware.schema.metrics.metric import make_registry
+from drift_aware.schema.metrics.served import served
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
-from drift_aware.sql.metrics import served
 
 _LOOK_SECONDS = 1.0
 _TURN_SECONDS = 60.0

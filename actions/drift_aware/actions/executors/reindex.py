@@ -10,18 +10,18 @@ from dataclasses import asdict
 from uuid import UUID
 
 from drift_aware.actions.effects import way_back
+from drift_aware.actions.embedding.models import Embedder, embedder_of
+from drift_aware.actions.embedding.texts import batches, tokens
 from drift_aware.actions.errors import ActionFailed
 from drift_aware.actions.executor import Job, Result
 from drift_aware.actions.reindexing import collection, recall
 from drift_aware.actions.reindexing.collection import Index, Kind
-from drift_aware.actions.reindexing.documents import Counted, Source, batches, portions, tokens
-from drift_aware.actions.reindexing.embedding import Embedder, Endpoint, Local
+from drift_aware.actions.reindexing.documents import Counted, Source, portions
 from drift_aware.actions.reindexing.publishing import publish
 from drift_aware.actions.reindexing.sources import source_of
 from drift_aware.actions.reindexing.swapping import Swapping
 from drift_aware.producers import Publisher
 from drift_aware.schema.alerts import ActionKind, Alert, Effect
-from drift_aware.schema.reindexing import LocalModel, Reindex
 from drift_aware.schema.settings import Settings
 from drift_aware.sql.store import Connection
 
@@ -233,16 +233,10 @@ def make(settings: Settings) -> ReindexExecutor | None:
     if chosen is None:
         return None
     return ReindexExecutor(
-        settings, source_of(settings, chosen.source), lambda: _embedder_of(settings, chosen)
+        settings,
+        source_of(settings, chosen.source),
+        lambda: embedder_of(chosen.embedding, settings.openai_api_key, chosen.price_usd),
     )
-
-
-def _embedder_of(settings: Settings, chosen: Reindex) -> Embedder:
-    embedding = chosen.embedding
-    if isinstance(embedding, LocalModel):
-        return Local(embedding)
-    key = embedding.api_key or settings.openai_api_key
-    return Endpoint(embedding, key.get_secret_value() if key else None, chosen.price_usd)
 
 
 def _swapped(index: Index) -> Result:

@@ -16,10 +16,10 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
+from drift_aware.actions.embedding.models import Vectors
 from drift_aware.actions.errors import ActionFailed
 from drift_aware.actions.executor import Job
 from drift_aware.actions.reindexing.documents import Document
-from drift_aware.actions.reindexing.embedding import Vectors
 from drift_aware.schema.reindexing import Hnsw
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection

@@ -1,7 +1,7 @@
-"""Documents on their way into the collection: what a source gives, and how texts are put into batches."""
+"""Documents on their way into the collection: what a source gives."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
@@ -10,8 +10,6 @@ import msgspec
 
 from drift_aware.actions.errors import ActionFailed
 
-# English has four bytes to a token, Chinese about three: leans to too many.
-_BYTES_PER_TOKEN = 3
 _SHOWN_CHARACTERS = 40
 
 
@@ -94,37 +92,6 @@ def _clean_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_clean_json(item) for item in value]
     return value
-
-
-def tokens(text: str) -> int:
-    """About how many tokens a text has; rather too many than too few.
-
-    >>> tokens("a"), tokens("abcdef")
-    (1, 2)
-    """
-    return max(1, -(-len(text.encode()) // _BYTES_PER_TOKEN))
-
-
-def tokens_at_most(text: str) -> int:
-    """No tokeniser that works on bytes makes more of it; two more may mark its ends."""
-    return len(text.encode()) + 2
-
-
-def batches(texts: Sequence[str], most_texts: int, most_tokens: int) -> Iterator[range]:
-    """Stretches of ``texts`` in order, as large as both limits allow; a long text goes alone.
-
-    >>> list(batches(["a", "b", "c" * 30, "d"], most_texts=2, most_tokens=5))
-    [range(0, 2), range(2, 3), range(3, 4)]
-    """
-    first = held = 0
-    for place, text in enumerate(texts):
-        size = tokens(text)
-        if place > first and (place - first == most_texts or held + size > most_tokens):
-            yield range(first, place)
-            first, held = place, 0
-        held += size
-    if first < len(texts):
-        yield range(first, len(texts))
 
 
 class Counted(Iterable[Document]):

@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import msgspec
 
+from drift_aware.actions import web
 from drift_aware.actions.errors import ActionFailed
-from drift_aware.actions.reindexing import web
 from drift_aware.actions.reindexing.documents import Document, of_row
 from drift_aware.schema.reindexing import HttpSource
 

@@ -7,6 +7,8 @@ The names that dashboards in this field already use come without a prefix (``dri
 from drift_aware.schema.metrics.act import ActMetrics as ActMetrics
 from drift_aware.schema.metrics.act import Ledger as Ledger
 from drift_aware.schema.metrics.canary import CanaryMetrics as CanaryMetrics
+from drift_aware.schema.metrics.embed import EmbedMetrics as EmbedMetrics
+from drift_aware.schema.metrics.ingest import IngestMetrics as IngestMetrics
 from drift_aware.schema.metrics.metric import Instruments, Role
 from drift_aware.schema.metrics.persist import SinkMetrics as SinkMetrics
 from drift_aware.schema.metrics.serve import ApiMetrics as ApiMetrics
@@ -20,6 +22,8 @@ VOCABULARY: tuple[type[Instruments], ...] = (
     Ledger,
     ActMetrics,
     ApiMetrics,
+    IngestMetrics,
+    EmbedMetrics,
     CanaryMetrics,
 )
 

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.metrics import MetricWrapperBase
 
 Kind = Literal["counter", "gauge", "histogram"]
-Role = Literal["worker", "persist", "act", "serve", "canary"]
+Role = Literal["worker", "persist", "act", "serve", "ingest", "embed", "canary"]
 T = TypeVar("T", bound=MetricWrapperBase)
 
 

@@ -15,10 +15,11 @@ _HEAD = """\
 
 This page is made from the code that serves the metrics: `make metrics` writes it anew.
 
-Every role serves `/metrics`: `worker` on `PROMETHEUS_PORT` (9108), `persist` and `act` with
-`--prometheus-port`, `serve` on its own port. [`prometheus.yml`](../prometheus.yml) scrapes all of them and
-loads the rules in [`dashboards/prometheus`](../dashboards/prometheus); [runbooks.md](runbooks.md) says what
-to do when one fires.
+Every role serves `/metrics`: `worker` on `PROMETHEUS_PORT` (9108), `persist`, `act` and `embed` with
+`--prometheus-port`, `serve` on its own port, `ingest` with either.
+[`prometheus.yml`](../prometheus.yml) scrapes all but the last and `embed`, and loads the rules in
+[`dashboards/prometheus`](../dashboards/prometheus); [runbooks.md](runbooks.md) says what to do when one
+fires.
 
 Labels have few values. `segment` is the one that could have many: the worker gives series to `all` and to the
 first `prometheus_segments` (200) others that close a pane after it has started or taken over partitions.

@@ -9,11 +9,11 @@ import httpx2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import SecretStr
 
-from drift_aware.actions.errors import ActionFailed
-from drift_aware.actions.executor import Job
-from drift_aware.actions.reindexing import web
-from drift_aware.actions.reindexing.documents import tokens, tokens_at_most
+from drift_aware.actions import web
+from drift_aware.actions.embedding.texts import tokens, tokens_at_most
+from drift_aware.actions.errors import ActionFailed, Declined
 from drift_aware.schema.reindexing import EmbeddingEndpoint, LocalModel
 
 # Of shape (texts, dimensions).
@@ -23,14 +23,38 @@ _MILLION = 1_000_000
 _SPENT_ON = "embedding"
 
 
+class Bill(Protocol):
+    """Who pays; a Job of an action is one."""
+
+    def spend(self, most_usd: float, what: str, /) -> None:
+        """Called before a call that costs money, with what it may cost at most, and a word for what it is.
+
+        Raises:
+            OverBudget: there is not so much left.
+        """
+
+    def spent(self, usd: float, what: str, /) -> None:
+        """Called after it, with what it did cost."""
+
+
 class Embedder(Protocol):
     """Makes vectors."""
 
-    def embed(self, texts: Sequence[str], job: Job) -> Vectors:
-        """One vector for each text, in their order; what it costs is booked on the job.
+    def embed(self, texts: Sequence[str], bill: Bill) -> Vectors:
+        """One vector for each text, in their order; trouble that may pass is waited out for a while.
 
         Raises:
+            Declined: it makes none of one of these texts; of others it may.
             ActionFailed: there are none, or they are not of the dimensions set.
+        """
+
+    def attempt(self, texts: Sequence[str], bill: Bill) -> Vectors:
+        """The same, without waiting.
+
+        Raises:
+            Passing: another attempt may help.
+            Declined: see ``embed``.
+            ActionFailed: see ``embed``.
         """
 
     def close(self) -> None:
@@ -54,9 +78,13 @@ class Endpoint:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx2.Client(timeout=settings.timeout_seconds, headers=headers)
 
-    def embed(self, texts: Sequence[str], job: Job) -> Vectors:
-        """See Embedder. An attempt whose answer is lost is booked as an estimate: it may have to be paid."""
-        answer = web.patiently(lambda: self._paid(texts, job), self._settings.attempts, self._what)
+    def embed(self, texts: Sequence[str], bill: Bill) -> Vectors:
+        """See Embedder."""
+        return web.patiently(lambda: self.attempt(texts, bill), self._settings.attempts, self._what)
+
+    def attempt(self, texts: Sequence[str], bill: Bill) -> Vectors:
+        """See Embedder. One whose answer is lost is booked as an estimate: it may have to be paid."""
+        answer = self._paid(texts, bill)
         rows = in_order(answer.data, len(texts), self._what)
         return checked(rows, self._settings.dimensions, self._what)
 
@@ -64,8 +92,8 @@ class Endpoint:
         """See Embedder."""
         self._client.close()
 
-    def _paid(self, texts: Sequence[str], job: Job) -> "Answer":
-        job.spend(self._price * sum(map(tokens_at_most, texts)), _SPENT_ON)
+    def _paid(self, texts: Sequence[str], bill: Bill) -> "Answer":
+        bill.spend(self._price * sum(map(tokens_at_most, texts)), _SPENT_ON)
         estimate = sum(map(tokens, texts))
         used = 0
         try:
@@ -76,7 +104,7 @@ class Endpoint:
             used = estimate if trouble.answered_maybe else 0
             raise
         finally:
-            job.spent(self._price * used, _SPENT_ON)
+            bill.spent(self._price * used, _SPENT_ON)
 
     def _ask(self, texts: Sequence[str]) -> "Answer":
         body: dict[str, Any] = {"model": self._settings.model, "input": list(texts)}
@@ -99,13 +127,17 @@ class Local:
         self._settings = settings
         self._model: Any = None
 
-    def embed(self, texts: Sequence[str], job: Job) -> Vectors:
+    def embed(self, texts: Sequence[str], bill: Bill) -> Vectors:
         """See Embedder; it costs nothing."""
-        del job
+        del bill
         if self._model is None:
             self._model = _load(self._settings.model)
         rows = self._model.encode(list(texts), convert_to_numpy=True, show_progress_bar=False)
         return checked(rows, self._settings.dimensions, f"the model {self._settings.model}")
+
+    def attempt(self, texts: Sequence[str], bill: Bill) -> Vectors:
+        """See Embedder."""
+        return self.embed(texts, bill)
 
     def close(self) -> None:
         """See Embedder."""
@@ -149,20 +181,21 @@ def checked(rows: Sequence[Any], dimensions: int, what: str) -> Vectors:
     """The vectors as they are stored.
 
     Raises:
-        ActionFailed: one is not of ``dimensions`` numbers, not finite in float16, or has no direction.
+        ActionFailed: one is not of ``dimensions`` numbers.
+        Declined: one is not finite in float16, or has no direction.
     """
     for row in rows:
         if len(row) != dimensions:
             raise ActionFailed(
-                f"{what} gave a vector of {len(row)} numbers, and actions.reindex.embedding.dimensions is "
+                f"{what} gave a vector of {len(row)} numbers, and `dimensions` in the settings is "
                 f"{dimensions}; set it to what the model gives"
             )
     with np.errstate(over="ignore"):
         vectors = np.asarray(rows, dtype=np.float32).reshape(-1, dimensions).astype(np.float16)
     if not np.isfinite(vectors).all():
-        raise ActionFailed(f"{what} gave a vector with numbers that are not finite or beyond float16")
+        raise Declined(f"{what} gave a vector with numbers that are not finite or beyond float16")
     if not vectors.any(axis=1).all():
-        raise ActionFailed(f"{what} gave a vector of zeros, which is near to nothing")
+        raise Declined(f"{what} gave a vector of zeros, which is near to nothing")
     return vectors
 
 
@@ -173,6 +206,22 @@ def _numbers(item: Item, what: str) -> Any:
         return np.frombuffer(base64.b64decode(item.embedding, validate=True), "<f4")
     except (binascii.Error, ValueError):
         raise ActionFailed(f"{what} gave a vector that is neither a list nor base64") from None
+
+
+def embedder_of(
+    settings: EmbeddingEndpoint | LocalModel, key: SecretStr | None, price_usd: float
+) -> Embedder:
+    """What the settings describe.
+
+    Args:
+        settings: which model, and where.
+        key: for an endpoint without one of its own.
+        price_usd: of a million tokens.
+    """
+    if isinstance(settings, LocalModel):
+        return Local(settings)
+    key = settings.api_key or key
+    return Endpoint(settings, key.get_secret_value() if key else None, price_usd)
 
 
 def _load(name: str) -> Any:

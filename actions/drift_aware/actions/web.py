@@ -10,10 +10,12 @@ import httpx2
 import msgspec
 import stamina
 
-from drift_aware.actions.errors import ActionFailed
+from drift_aware.actions.errors import ActionFailed, Declined
 
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _REFUSED = {401, 403}
+# Of what was sent, as a text that is too long.
+_DECLINED = {400, 413, 422}
 # Nothing was asked yet when these come.
 _BEFORE = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _LONGEST_WAIT_SECONDS = 300.0
@@ -59,7 +61,8 @@ def send(client: httpx2.Client, request: httpx2.Request, what: str, secret: str 
 
     Raises:
         Passing: another attempt may help.
-        ActionFailed: none will; shows nothing of ``secret``.
+        Declined: something else might be taken.
+        ActionFailed: nothing will; shows nothing of ``secret``.
     """
     try:
         response = client.send(request)
@@ -72,6 +75,8 @@ def send(client: httpx2.Client, request: httpx2.Request, what: str, secret: str 
         raise Passing(f"status {response.status_code}", asked_pause(response.headers.get("retry-after")))
     if response.status_code in _REFUSED:
         raise ActionFailed(f"{what}: the key is not accepted (status {response.status_code}); check it")
+    if response.status_code in _DECLINED:
+        raise Declined(f"{what}: status {response.status_code}{_reason(response, secret)}")
     if response.status_code != httpx2.codes.OK:
         raise ActionFailed(f"{what}: status {response.status_code}{_reason(response, secret)}")
     return response

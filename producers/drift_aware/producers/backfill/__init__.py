@@ -1,0 +1,1 @@
+"""Past events of files and tables, on their way to Kafka."""
