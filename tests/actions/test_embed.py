@@ -214,11 +214,11 @@ def test_what_the_application_has_embedded_itself_is_left_alone(kafka_broker: Br
 
     sent(kafka_broker, own(range(0, 300, 3)))
     sent(kafka_broker, events)
-    run = embed("--once", wait_seconds=3)
+    run = embed("--once", wait_seconds=10)
     sent(kafka_broker, own(range(1, 300, 3)))
     assert run.wait(60) == 0, run.shown()
     assert owners(kafka_broker) == Counter(f"i{n}" for n in range(2, 300, 3))
-    again = embed("--once", wait_seconds=3)
+    again = embed("--once", wait_seconds=10)
     assert again.wait(60) == 0
     assert owners(kafka_broker) == Counter(f"i{n}" for n in range(2, 300, 3))
 

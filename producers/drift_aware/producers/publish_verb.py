@@ -1,10 +1,9 @@
 """``drift-aware publish``: past events of a file or a table, to Kafka."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import msgspec
 import typer
@@ -13,7 +12,8 @@ from drift_aware.producers.backfill import files, query
 from drift_aware.producers.backfill.backfilling import Backfilling, Counts, Rehearsal
 from drift_aware.producers.backfill.delivery import MOST_EVENTS, TIMEOUT_MS, Delivery
 from drift_aware.producers.backfill.mapping import Shape
-from drift_aware.producers.backfill.rows import Row, Source, Unreadable
+from drift_aware.producers.backfill.rejects import kept
+from drift_aware.producers.backfill.rows import Source
 from drift_aware.producers.drafts import Completion
 from drift_aware.producers.publisher import Publisher
 from drift_aware.schema.errors import DriftAwareError, SettingsError, Unreachable
@@ -25,8 +25,6 @@ from drift_aware.schema.topics import SOURCES, existing
 from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
 
 _MAX_TEXT_CHARS = 20_000
-_SHOWN = 10
-_json = msgspec.json.Encoder(enc_hook=str)
 _Pairs = list[str] | None
 
 
@@ -72,14 +70,16 @@ def publish(
         with ExitStack() as stack:
             source = stack.enter_context(_source(settings, file, form, from_postgres, database_url_env))
             if unused := shape.require(source.columns):
-                typer.echo(f"columns left out: {', '.join(unused)}", err=True)
-            reject = stack.enter_context(_rejecting(rejects, anew=from_line == 1))
+                _say(f"columns left out: {', '.join(unused)}")
+            aside = stack.enter_context(kept(rejects, _say, anew=from_line == 1))
             completion = Completion({}, _MAX_TEXT_CHARS, Redaction.configured(settings.redact))
             delivery = (
                 Rehearsal() if dry_run else Delivery(stack.enter_context(_publisher(settings)), stop, rate)
             )
             bar = stack.enter_context(Advance("reading" if dry_run else "publishing"))
-            Backfilling(shape, completion, reject, counts).run(source, delivery, stop, from_line, bar.reach)
+            Backfilling(shape, completion, aside.add, counts).run(
+                source, delivery, stop, from_line, bar.reach
+            )
     except DriftAwareError:
         if counts.next_line is not None:
             _report(counts, json, dry_run)
@@ -132,39 +132,9 @@ def _publisher(settings: Settings) -> Publisher:
     )
 
 
-@contextmanager
-def _rejecting(path: Path | None, *, anew: bool) -> Iterator[Callable[[Row | Unreadable, str], None]]:
-    """What tells of a row: the first on stderr, all in the file, as JSON lines to be mended."""
-    told = 0
-
-    def tell(row: Row | Unreadable, why: str) -> None:
-        nonlocal told
-        told += 1
-        if told <= _SHOWN:
-            typer.echo(f"line {row.number}: {why}", err=True)
-        elif told == _SHOWN + 1:
-            typer.echo("more lines like these are counted, and not shown", err=True)
-        if file is not None:
-            values = {"raw": row.raw} if isinstance(row, Unreadable) else row.values
-            file.write(_json.encode(values | {"rejected": f"line {row.number}: {why}"}) + b"\n")
-
-    file: BinaryIO | None = None
-    if path is None:
-        yield tell
-        return
-    try:
-        # Readable by its owner alone: it holds people's words.
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if anew else os.O_APPEND)
-        file = open(os.open(path, flags, 0o600), "wb")  # noqa: PTH123, SIM115 - closed below
-    except OSError as error:
-        raise SettingsError(f"cannot write {path}: {error.strerror}; choose another --rejects") from None
-    with file:
-        yield tell
-
-
 def _report(counts: Counts, json: bool, dry_run: bool) -> None:
     if json:
-        typer.echo(_json.encode(counts).decode())
+        typer.echo(msgspec.json.encode(counts).decode())
     else:
         done = "would publish" if dry_run else "published"
         told = ", ".join(f"{count:,} x {kind}" for kind, count in sorted(counts.published.items()))
@@ -177,6 +147,10 @@ def _report(counts: Counts, json: bool, dry_run: bool) -> None:
         (counts.withheld, "texts withheld, because the redaction failed on them"),
     ):
         if count:
-            typer.echo(f"{count:,} {what}", err=True)
+            _say(f"{count:,} {what}")
     if counts.next_line is not None:
-        typer.echo(f"not all is done; go on with --from-line {counts.next_line}", err=True)
+        _say(f"not all is done; go on with --from-line {counts.next_line}")
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
