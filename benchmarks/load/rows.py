@@ -80,6 +80,14 @@ ROWS = [
         Row(f"interactions, 50 a record, {each:,} segments, dense", "interaction", segments=each, rate=DENSE)
         for each in (8, 1_000)
     ),
+    Row(
+        "interactions, 50 a record, 1,000 segments, dense, panes of a minute",
+        "interaction",
+        segments=1_000,
+        rate=DENSE,
+        micros=1.25,  # four minutes
+        settings={"pane_seconds": 60},
+    ),
 ]
 QUICK = [ROWS[0], ROWS[2]]
 # As long as SUMMARISE keeps panes, and sparse, so that it does not take long.

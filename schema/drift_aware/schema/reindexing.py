@@ -155,7 +155,7 @@ class LocalModel(Section):
     kind: Literal["local"]
     model: str = Field(min_length=1)
     dimensions: int = Field(ge=1, le=MAX_DIMENSIONS)
-    batch_texts: int = Field(64, ge=1)
+    batch_texts: int = Field(32, ge=1)
     batch_tokens: int = Field(100_000, ge=1)
 
 
