@@ -9,6 +9,7 @@ from random import Random
 from zlib import crc32
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -280,7 +281,10 @@ class Life(RuleBasedStateMachine):
 
 
 Life.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-test_whatever_happens_counts_alerts_and_days_are_those_of_one_clean_pass = Life.TestCase
+# Minutes of work, and twice as many beside other tests.
+test_whatever_happens_counts_alerts_and_days_are_those_of_one_clean_pass = pytest.mark.timeout(1200)(
+    Life.TestCase
+)
 
 
 def test_canaries_are_counted_apart_and_change_nothing_else() -> None:
