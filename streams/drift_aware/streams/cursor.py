@@ -22,7 +22,7 @@ from typing import Any
 import faust
 import structlog
 from aiokafka.errors import IllegalStateError
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer
 from faust.types import TP
 
 from drift_aware.schema.envelope import DeadLetter, content_type
@@ -388,11 +388,13 @@ class Positions:
         self.recovery_seconds = 0.0
         self._channels: dict[str, Any] = {}
         self._alive = _standing_time()
+        self._beats = False
         self._began_recovery = time.monotonic()
         self._recovering: tuple[object, float] = (None, time.monotonic())
         self._away_since: float | None = None
         app.sensors.add(_StopOnSendError(self))
         app.transport.Consumer = self._consumer_class()
+        app.transport.Producer = self._producer_class()
 
     def add(
         self, stage: Stage, table: Any, topics: Sequence[str], failed: Callable[[str, DeadLetter], None]
@@ -447,15 +449,19 @@ class Positions:
             cursor.forget()
 
     def refuse_after_standstill(self) -> None:
-        """A process that stood still for a session may have lost its partitions without knowing it."""
+        """A process that stood still for a session may have lost its partitions without knowing it.
+
+        Nor does it know in the middle of a rebalance, when no stage is ready and rows still wait to be sent.
+        """
         still = _standing_time() - self._alive
-        if still > self.app.conf.broker_session_timeout and any(cursor.ready for cursor in self.cursors):
+        watched = self._beats or any(cursor.ready for cursor in self.cursors)
+        if watched and still > self.app.conf.broker_session_timeout:
             self.stop(f"the process stood still for {still:.1f} s, longer than its session")
 
     def beat(self) -> None:
         """Show that the process runs; call it several times in a session."""
         self.refuse_after_standstill()
-        self._alive = _standing_time()
+        self._alive, self._beats = _standing_time(), True
 
     async def watch(self) -> None:
         """Look after all cursors; call it every second."""
@@ -526,3 +532,24 @@ class Positions:
                     await positions._seek(self)
 
         return ExactConsumer
+
+    def _producer_class(self) -> type:
+        positions = self
+
+        class ExactProducer(Producer):
+            logger = logging.getLogger("faust.cursor")
+
+            def _new_producer(self, transactional_id: str | None = None) -> Any:
+                producer = super()._new_producer(transactional_id)
+                send = producer._sender._send_produce_req
+
+                async def send_unless_late(node_id: int, batches: Any) -> None:
+                    # Rows that waited through a standstill would take the place of newer ones, of whoever has
+                    # the partition now.
+                    positions.refuse_after_standstill()
+                    await send(node_id, batches)
+
+                producer._sender._send_produce_req = send_unless_late
+                return producer
+
+        return ExactProducer
