@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from drift_aware.producers.outlet import Outlet
 from drift_aware.producers.packing import Record
 from drift_aware.producers.relay import Relay
-from drift_aware.producers.relayed import Mark, Partition, State
+from drift_aware.producers.relayed import Mark, State
 from drift_aware.producers.work import Received, Work
+from drift_aware.schema.consuming import Partition
 from drift_aware.schema.events import Event, Feedback, Interaction
 from rig.configuration import make_settings
 

@@ -1,6 +1,5 @@
 """Work beside the reading of alerts: done again and again, on a connection and in a thread of its own."""
 
-import random
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,8 +10,10 @@ import structlog
 
 from drift_aware.actions.carrying import PASSING
 from drift_aware.actions.errors import LeaseLost, OutOfTurn
+from drift_aware.schema.backoff import backoff
 from drift_aware.sql.store import Connection
 
+FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ class Rounds(ABC):
                 self._wait(stop, error)
 
     def _wait(self, stop: threading.Event, error: Exception) -> None:
-        ceiling = min(LONGEST_RETRY_SECONDS, 2.0 ** min(self._failures, 10))
+        delay = backoff(self._failures, FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
         self._failures += 1
         log.warning("trying again", work=self.name, cause=type(error).__name__)
-        stop.wait(random.uniform(ceiling / 2, ceiling))
+        stop.wait(delay)

@@ -24,10 +24,9 @@ from drift_aware.schema.errors import SettingsError
 from drift_aware.schema.metrics import ActMetrics
 from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.metrics.served import served
-from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
+from drift_aware.schema.verbs import ConfigOption, JsonOption, SkipLostOption, start, stop_on_signals
 from drift_aware.sql.consumer import ExactlyOnceConsumer
 from drift_aware.sql.errors import DatabaseUnreachable
-from drift_aware.sql.verbs import SkipLostOption
 
 Id = Annotated[str, typer.Argument(metavar="ID")]
 ByOption = Annotated[str | None, typer.Option(help="Who decides; without it, the user of this machine.")]

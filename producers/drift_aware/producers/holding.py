@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from drift_aware.producers.relayed import Done, Mark, Note, Origin, Partition, State
+from drift_aware.producers.relayed import Done, Mark, Note, Origin, State
 from drift_aware.producers.work import Received
+from drift_aware.schema import consuming
+from drift_aware.schema.consuming import Partition
 
 
 class Holding:
@@ -45,20 +47,10 @@ class Holding:
         return self._done.complete(origin)
 
     def fresh(self, records: Iterable[Received]) -> tuple[list[Received], dict[Partition, int]]:
-        """What is to be relayed, and the offsets after it.
-
-        One poll may hold records from before and after a rebalance: of partitions that are gone, or the
-        same ones twice.
-        """
-        fresh: list[Received] = []
-        following: dict[Partition, int] = {}
-        for record in records:
-            home, offset = record.origin.home, record.origin.offset
-            expected = following.get(home, self.following.get(home))
-            if expected is not None and offset >= expected:
-                fresh.append(record)
-                following[home] = offset + 1
-        return fresh, following
+        """What is to be relayed, and the offsets after it."""
+        return consuming.fresh(
+            records, self.following, lambda record: (record.origin.home, record.origin.offset)
+        )
 
     def note(self, home: Partition, offset: int, now_ms: int, state: State) -> Note:
         """What is to be committed with that offset; nothing of what comes after it may be under way."""

@@ -17,7 +17,6 @@ a request on its way to a broker that takes it up only after that.
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,10 +30,12 @@ from drift_aware.producers import outlet
 from drift_aware.producers.holding import Holding
 from drift_aware.producers.outlet import Outlet
 from drift_aware.producers.packing import Record
-from drift_aware.producers.relayed import Mark, Partition, State, marked, packed, read_note
+from drift_aware.producers.relayed import Mark, State, marked, packed, read_note
 from drift_aware.producers.work import Received, Work, received
 from drift_aware.schema import consuming, reach
-from drift_aware.schema.errors import KafkaTrouble, RecordsLost, Unreachable
+from drift_aware.schema.backoff import backoff
+from drift_aware.schema.consuming import Partition
+from drift_aware.schema.errors import KafkaTrouble, Unreachable
 from drift_aware.schema.events import TYPES, Kind
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import SOURCES
@@ -262,22 +263,12 @@ class Relay:
         low, high = consumer.get_watermark_offsets(TopicPartition(*home), timeout=ANSWER_SECONDS)
         if (expected := self._holding.following.get(home)) is None:
             return  # of a partition that is gone
-        what = (
-            f"{self._name} has to go on at offset {expected} of {home[0]}/{home[1]}, but Kafka has "
-            f"{low} to {high}"
-        )
-        if not self._skip_lost:
-            raise RecordsLost(
-                f"{what}; the records between are gone, or the topic was created anew. To go on at {low}, "
-                "start once with --skip-lost"
-            )
+        said = consuming.gap(self._name, home, expected, low, high, skip=self._skip_lost)
         self._commit(consumer, {home: low})
-        raise KafkaTrouble(f"{what}; going on at {low}")
+        raise KafkaTrouble(said)
 
     def _wait(self, stop: threading.Event, error: Exception) -> None:
-        """Back off: twice as long each time, up to half a minute, and never two processes in step."""
-        ceiling = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** min(self._failures, 10))
-        delay = random.uniform(ceiling / 2, ceiling)
+        delay = backoff(self._failures, FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
         self._failures += 1
         cause = type(error).__name__
         log.warning(

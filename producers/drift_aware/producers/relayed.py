@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from drift_aware.producers.packing import Packer, Record
+from drift_aware.schema.consuming import Partition
 from drift_aware.schema.errors import BadEvent
 from drift_aware.schema.events import Event
 
@@ -18,8 +19,6 @@ MARK_HEADER = "drift-relayed"
 # Of all that a broker keeps with an offset (offset.metadata.max.bytes); the rest is for the time.
 MAX_STATE_BYTES = 4_000
 
-# Topic and number.
-Partition = tuple[str, int]
 # What a work wants to find again, of one partition: numbers and words, as JSON.
 State = dict[str, Any]
 

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from confluent_kafka import Message
 
-from drift_aware.producers.relayed import Origin, Partition, State
+from drift_aware.producers.relayed import Origin, State
+from drift_aware.schema.consuming import Partition
 from drift_aware.schema.envelope import content_type
 from drift_aware.schema.events import Event
 

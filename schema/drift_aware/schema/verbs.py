@@ -16,6 +16,10 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="YAML file with settings; the environment overrides it.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+SkipLostOption = Annotated[
+    bool,
+    typer.Option("--skip-lost", help="Go on although Kafka has deleted records that were not read yet."),
+]
 
 
 def start(config: Path | None) -> Settings:

@@ -10,7 +10,6 @@ is one way to recover, and every start exercises it.
 """
 
 import logging
-import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,13 +20,14 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from drift_aware.schema import consuming, reach
+from drift_aware.schema.backoff import backoff
+from drift_aware.schema.consuming import Partition
 from drift_aware.schema.envelope import content_type
-from drift_aware.schema.errors import KafkaTrouble, RecordsLost, Unreachable
+from drift_aware.schema.errors import KafkaTrouble, Unreachable
 from drift_aware.schema.settings import Settings
 from drift_aware.schema.topics import Topic
 from drift_aware.sql import migrate, positions, store
 from drift_aware.sql.errors import DatabaseRefused
-from drift_aware.sql.positions import Partition
 from drift_aware.sql.store import Connection
 from drift_aware.sql.work import Record, Work
 
@@ -146,7 +146,7 @@ class ExactlyOnceConsumer:
             if (error := message.error()) is not None:
                 self._trouble(connection, consumer, message, error)
             records.append(_record(message))
-        records, following = self._fresh(records)
+        records, following = consuming.fresh(records, self._next, _place)
         if not records:
             return
         with connection.transaction():
@@ -162,22 +162,6 @@ class ExactlyOnceConsumer:
             consumer.store_offsets(
                 offsets=[TopicPartition(topic, part, offset) for (topic, part), offset in following.items()]
             )
-
-    def _fresh(self, records: list[Record]) -> tuple[list[Record], dict[Partition, int]]:
-        """What is to be applied, and the positions after it.
-
-        One poll may hold records from before and after a rebalance: of partitions that are gone, or the
-        same ones twice.
-        """
-        fresh: list[Record] = []
-        following: dict[Partition, int] = {}
-        for record in records:
-            key = (record.topic, record.partition)
-            expected = following.get(key, self._next.get(key))
-            if expected is not None and record.offset >= expected:
-                fresh.append(record)
-                following[key] = record.offset + 1
-        return fresh, following
 
     def _trouble(
         self, connection: Connection, consumer: Consumer, message: Message, error: KafkaError
@@ -196,22 +180,13 @@ class ExactlyOnceConsumer:
             TopicPartition(topic, part), timeout=WATERMARK_TIMEOUT_SECONDS
         )
         expected = self._next[key]
-        what = (
-            f"{self._name} has to go on at offset {expected} of {topic}/{part}, but Kafka has {low} to {high}"
-        )
-        if not self._skip_lost:
-            raise RecordsLost(
-                f"{what}; the records between are gone, or the topic was created anew. To go on at {low}, "
-                "start once with --skip-lost"
-            )
+        said = consuming.gap(self._name, key, expected, low, high, skip=self._skip_lost)
         with connection.transaction():
             positions.advance(connection, self._name, {key: (expected, low)})
-        raise KafkaTrouble(f"{what}; going on at {low}")
+        raise KafkaTrouble(said)
 
     def _wait(self, stop: threading.Event, error: Exception) -> None:
-        """Back off: twice as long each time, up to half a minute, and never two processes in step."""
-        ceiling = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** min(self._failures, 10))
-        delay = random.uniform(ceiling / 2, ceiling)
+        delay = backoff(self._failures, FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
         self._failures += 1
         cause = type(error).__name__
         log.warning(
@@ -249,6 +224,10 @@ def _record(message: Message) -> Record:
     assert partition is not None
     assert offset is not None
     return Record(topic, partition, offset, message.value(), content_type(message.headers()))  # type: ignore[arg-type]
+
+
+def _place(record: Record) -> tuple[Partition, int]:
+    return (record.topic, record.partition), record.offset
 
 
 def _text(error: Exception) -> str:

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
+from drift_aware.schema.consuming import Partition
 from drift_aware.sql.errors import Fenced
 from drift_aware.sql.queries import QUERIES
 from drift_aware.sql.store import Connection
-
-Partition = tuple[str, int]  # topic and partition number
 
 
 def next_offsets(connection: Connection, consumer: str) -> dict[Partition, int]:

@@ -9,16 +9,11 @@ import typer
 from drift_aware.schema.metrics import SinkMetrics
 from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.metrics.served import served
-from drift_aware.schema.verbs import ConfigOption, JsonOption, start, stop_on_signals
+from drift_aware.schema.verbs import ConfigOption, JsonOption, SkipLostOption, start, stop_on_signals
 from drift_aware.sql import migrate, retention, sink, store
 from drift_aware.sql.consumer import ExactlyOnceConsumer
 from drift_aware.sql.export_verb import export
 from drift_aware.sql.forget_verb import forget
-
-SkipLostOption = Annotated[
-    bool,
-    typer.Option("--skip-lost", help="Go on although Kafka has deleted records that were not read yet."),
-]
 
 
 def register(app: typer.Typer) -> None:

@@ -1,6 +1,5 @@
 """Vectors of texts, whatever the provider is like: slow, away, or unwilling to take one of them."""
 
-import random
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from drift_aware.actions.embedding.models import Vectors as ModelVectors
 from drift_aware.actions.embedding.texts import batches
 from drift_aware.actions.errors import Declined, OverBudget
 from drift_aware.actions.web import Passing
+from drift_aware.schema.backoff import backoff
 from drift_aware.schema.errors import Unreachable
 from drift_aware.schema.metrics import EmbedMetrics
 from drift_aware.schema.reindexing import EmbeddingEndpoint, LocalModel
@@ -117,8 +117,7 @@ class Vectors:
             except Passing as trouble:
                 self._metrics.failures.inc()
                 said, asked = str(trouble), trouble.wait_seconds
-            ceiling = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**attempt)
-            seconds = random.uniform(ceiling / 2, ceiling) if asked is None else asked
+            seconds = backoff(attempt, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS) if asked is None else asked
             if self._pause(min(seconds, LONGEST_PAUSE_SECONDS)):
                 raise Stopping("told to stop while the provider was waited for; nothing is lost")
         raise ProviderAway(f"the embedding provider: {said}, {self._attempts} times; it is waited for")

@@ -22,8 +22,7 @@ from drift_aware.schema.metrics import EmbedMetrics
 from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.metrics.served import served
 from drift_aware.schema.settings import Settings
-from drift_aware.schema.verbs import ConfigOption, start, stop_on_signals
-from drift_aware.sql.verbs import SkipLostOption
+from drift_aware.schema.verbs import ConfigOption, SkipLostOption, start, stop_on_signals
 
 _MILLION = 1_000_000
 

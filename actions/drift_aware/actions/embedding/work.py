@@ -12,8 +12,9 @@ from drift_aware.actions.embedding.choosing import Reason, Text, embedding, text
 from drift_aware.actions.embedding.own import BEFORE_MS, OwnEmbeddings
 from drift_aware.actions.embedding.vectors import Stopping, Vector, Vectors
 from drift_aware.producers.packing import key
-from drift_aware.producers.relayed import Partition, State
+from drift_aware.producers.relayed import State
 from drift_aware.producers.work import Received, Work
+from drift_aware.schema.consuming import Partition
 from drift_aware.schema.embed_settings import Embed
 from drift_aware.schema.envelope import decode
 from drift_aware.schema.events import Event, Interaction

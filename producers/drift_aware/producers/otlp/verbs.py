@@ -16,7 +16,7 @@ from drift_aware.schema.metrics import IngestMetrics
 from drift_aware.schema.metrics.metric import make_registry
 from drift_aware.schema.metrics.served import served
 from drift_aware.schema.settings import Settings
-from drift_aware.schema.verbs import ConfigOption, start, stop_on_signals
+from drift_aware.schema.verbs import ConfigOption, SkipLostOption, start, stop_on_signals
 
 # The size of what the Collector writes; a record may hold thousands of spans.
 _BATCH_RECORDS = 20
@@ -40,10 +40,7 @@ def otlp(
     prometheus_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Serve metrics on this port; 0 serves none.")
     ] = 0,
-    skip_lost: Annotated[
-        bool,
-        typer.Option("--skip-lost", help="Go on although Kafka has deleted records that were not read yet."),
-    ] = False,
+    skip_lost: SkipLostOption = False,
 ) -> None:
     """Publish OpenTelemetry's spans and log records of models as events; Ctrl-C or SIGTERM stops it.
 
