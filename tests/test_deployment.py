@@ -97,9 +97,12 @@ def test_nothing_is_open_to_other_machines() -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_traffic_is_simulated_only_when_asked_for() -> None:
+def test_what_not_everybody_needs_is_started_only_when_asked_for() -> None:
     assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
-        "simulate": ["demo"]
+        "simulate": ["demo"],
+        "ingest": ["otlp"],
+        "embed": ["embed"],
+        "canary": ["canary"],
     }
 
 
@@ -153,7 +156,21 @@ def test_prometheus_scrapes_every_role_that_serves_metrics() -> None:
         if "healthcheck" in service
     }
     assert found == serving | {("localhost", 9090), ("alertmanager", 9093)}
-    assert {name for name, _ in serving} == {"worker", "persist", "act", "serve"}
+    assert {name for name, _ in serving} == {
+        "worker",
+        "persist",
+        "act",
+        "serve",
+        "ingest",
+        "embed",
+        "canary",
+    }
+
+
+def test_a_role_that_was_not_started_is_no_target_that_is_down() -> None:
+    jobs = yaml.safe_load((ROOT / "prometheus.yml").read_text())["scrape_configs"]
+    looked_up = {name for job in jobs for each in job.get("dns_sd_configs", ()) for name in each["names"]}
+    assert {"ingest", "embed", "canary"} <= looked_up
 
 
 def _scraped(jobs: list[dict[str, Any]]) -> Iterator[tuple[str, int]]:

@@ -65,7 +65,7 @@ def test_the_page_tells_them_like_any_other(
 ) -> None:
     somebody = visit(open_url)
     page = somebody.go()
-    expect(page.locator(".verdict h1")).to_have_text("All traffic drifts.")
+    expect(page.locator(".verdict h1")).to_have_text("A provider's model has changed.")
     for which, alert in alerts.items():
         page = somebody.go(f"#/alerts/{alert.id}")
         expect(page.locator("main")).to_contain_text(SAID[which])

@@ -166,6 +166,17 @@ def test_the_verdict_says_what_is_worst_and_what_is_being_done(say: Say) -> None
     assert nothing["doing"] == "Nothing is being done about it so far."
 
 
+def test_a_canary_speaks_of_the_model_and_not_of_traffic(say: Say) -> None:
+    canary = alert(metric="canary_answers", segment="all", current=0.75, baseline_value=None)
+    alone = say("verdict", "verdict", overview(("all", "drifting"), ("app=shop", "calm"), firing=[canary]))
+    assert alone["headline"] == "A provider's model has changed."
+    assert alone["worst"] == (
+        "The share of golden prompts answered differently is at 75.0 %, since 10:00 UTC, for 2 h."
+    )
+    with_traffic = overview(("all", "drifting"), ("app=shop", "drifting"), firing=[canary, alert()])
+    assert say("verdict", "verdict", with_traffic)["headline"] == "2 of 2 segments drift."
+
+
 @pytest.mark.parametrize(
     ("fields", "waits", "said"),
     [

@@ -26,9 +26,12 @@ DEFINITIONS = {
     "Service": "io.k8s.api.core.v1.Service",
 }
 KUSTOMIZATION = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())
+# Those that not everybody needs are started by whoever does.
+ROLES = {"worker", "baseline", "persist", "act", "serve"}
+OPTIONAL = {"ingest", "embed", "canary"}
 MANIFESTS: list[dict[str, Any]] = [
     manifest
-    for name in KUSTOMIZATION["resources"]
+    for name in (*KUSTOMIZATION["resources"], *(f"{role}.yaml" for role in sorted(OPTIONAL)))
     for manifest in yaml.safe_load_all((DEPLOY / "kubernetes" / name).read_text())
 ]
 DEPLOYMENTS = {
@@ -38,7 +41,6 @@ DEPLOYMENTS = {
 }
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 PROCFILE = dict(line.split(": ", 1) for line in (DEPLOY / "Procfile").read_text().splitlines())
-ROLES = {"worker", "baseline", "persist", "act", "serve"}
 KNOWN = {tuple(verb.split()[1:]): function for verb, function in commands.verbs(cli.application())}
 
 
@@ -83,15 +85,16 @@ def test_a_manifest_is_valid_by_the_schema_of_its_kind(manifest: dict[str, Any])
 
 
 def test_the_schema_of_kubernetes_refuses_a_misspelt_field() -> None:
-    spoilt = json.loads(json.dumps(MANIFESTS[-2]))
+    spoilt = json.loads(json.dumps(next(each for each in MANIFESTS if each["kind"] == "Deployment")))
     spoilt["spec"]["template"]["spec"]["terminationGraceSeconds"] = 40
     schema = KUBERNETES | {"$ref": f"#/$defs/{DEFINITIONS['Deployment']}"}
     assert not jsonschema.Draft202012Validator(schema).is_valid(spoilt)
 
 
 def test_every_way_of_deploying_starts_every_role() -> None:
-    assert set(DEPLOYMENTS) == ROLES
-    assert {unit.stem.removeprefix("drift-aware-") for unit in UNITS} == ROLES | {"setup"}
+    assert set(DEPLOYMENTS) == ROLES | OPTIONAL
+    assert {name.removesuffix(".yaml") for name in KUSTOMIZATION["resources"]} == ROLES | {"setup"}
+    assert {unit.stem.removeprefix("drift-aware-") for unit in UNITS} == ROLES | OPTIONAL | {"setup"}
     assert set(PROCFILE) == ROLES - {"serve"} | {"web", "release"}
     [target] = (DEPLOY / "systemd").glob("*.target")
     assert set(re.findall(r"drift-aware-(\w+)\.service", target.read_text())) == ROLES
@@ -107,7 +110,7 @@ def test_no_service_becomes_a_variable_that_looks_like_a_setting() -> None:
         *DEPLOYMENTS.values(),
         *(each["spec"]["template"]["spec"] for each in MANIFESTS if each["kind"] == "Job"),
     ]
-    assert len(pods) == len(ROLES) + 1
+    assert len(pods) == len(ROLES | OPTIONAL) + 1
     assert all(pod["enableServiceLinks"] is False for pod in pods)
 
 
@@ -127,9 +130,9 @@ def test_the_probes_ask_what_the_role_answers() -> None:
     assert worker["livenessProbe"]["httpGet"]["path"] == "/health"
     assert worker["readinessProbe"]["httpGet"]["path"] == "/ready"
     assert serve["readinessProbe"]["httpGet"]["path"] == "/ready"
-    for role in ("worker", "persist", "act", "serve"):
+    for role in ("worker", "persist", "act", "serve", *OPTIONAL):
         [container] = DEPLOYMENTS[role]["containers"]
-        [port] = container["ports"]
+        [port] = [each for each in container["ports"] if each["name"] == "http"]
         words = container["args"]
         option = next((word for word in ("--prometheus-port", "--port") if word in words), None)
         said = words[words.index(option) + 1] if option else str(load().prometheus_port)
@@ -140,6 +143,22 @@ def test_the_settings_for_kubernetes_are_settings(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("API_TOKEN", "a-token-of-some-length")
     settings = load(DEPLOY / "kubernetes" / "drift-aware.yaml")
     assert settings.api.tokens[0].digest()
+
+
+def test_units_of_one_machine_do_not_share_a_port() -> None:
+    said = [words for unit in UNITS for words in _starts(unit) if "--prometheus-port" in words]
+    ports = [int(words[words.index("--prometheus-port") + 1]) for words in said]
+    settings = load()
+    assert len({*ports, settings.prometheus_port, settings.api.port}) == len(ports) + 2
+
+
+def test_spans_are_taken_where_the_service_sends_them() -> None:
+    [service] = [each for each in MANIFESTS if each["metadata"]["name"] == "drift-aware-ingest"][1:]
+    [container] = DEPLOYMENTS["ingest"]["containers"]
+    [offered] = service["spec"]["ports"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    listens = container["args"][container["args"].index("--listen") + 1]
+    assert listens == f"0.0.0.0:{ports[offered['targetPort']]}"
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)

@@ -24,7 +24,12 @@ const KNOWN = new Map([
   ["recall", ["the recall", "Does it miss more?", "score"]],
   ["f1", ["the F1 score", "Does it grade worse?", "score"]],
   ["events", ["the traffic", "Does anything come at all?", "count"]],
+  ["canary_answers", ["the share of golden prompts answered differently", "Does the model answer as it did?", "share"]],
+  ["canary_embedding", ["the embedder's vectors of fixed strings", "Is the embedder the same?", "distance"]],
 ]);
+
+/** Of models that are asked the same again and again, not of traffic. */
+const CANARIES = new Set(["canary_answers", "canary_embedding"]);
 
 const FAMILIES = new Map([
   ["interaction", "interactions"],
@@ -60,6 +65,11 @@ function measured(name) {
   const [title, question] = MEASURES.get(measure);
   const what = EMBEDDED[kind] ?? `${kind} embeddings`;
   return [`${title} ${what}`, question.replace("…", what), ""];
+}
+
+/** @returns {boolean} whether it is of a model that is asked on a schedule, and of no traffic */
+export function ofCanary(name) {
+  return CANARIES.has(name);
 }
 
 /** @returns {string} what the events of a family are called, as in "query embeddings of MiniLM" */

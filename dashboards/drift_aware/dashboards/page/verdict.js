@@ -1,6 +1,6 @@
 /** Whether anything drifts, in three sentences: how things are, what is worst, what is being done. */
 
-import { interest, metric } from "./metrics.js";
+import { interest, metric, ofCanary } from "./metrics.js";
 import { amount, at, count, lasting, list, place, sentence } from "./words.js";
 
 const SEVERITIES = ["info", "warning", "critical"];
@@ -46,14 +46,15 @@ export function verdict(overview) {
   const worst = worstFirst(overview.firing)[0];
   return {
     state: drifting[0].severity ?? "drifting",
-    headline: headline(drifting, overview.segments.length),
+    headline: headline(drifting, overview),
     worst: worst ? `${drifting.length > 1 ? "Worst: " : ""}${drift(worst, overview.now)}` : "",
     doing: doing(overview),
   };
 }
 
-function headline(drifting, all) {
-  if (drifting.length > 1) return `${drifting.length} of ${count(all, "segment")} drift.`;
+function headline(drifting, { segments, firing }) {
+  if (firing.length && firing.every((alert) => ofCanary(alert.metric))) return "A provider's model has changed.";
+  if (drifting.length > 1) return `${drifting.length} of ${count(segments.length, "segment")} drift.`;
   return drifting[0].segment === "all" ? "All traffic drifts." : `${drifting[0].segment} drifts.`;
 }
 
@@ -102,7 +103,8 @@ function compare(one, other) {
 export function drift(alert, now) {
   const { title } = metric(alert.metric);
   const since = `since ${at(alert.onset, now)} UTC, for ${lasting(now - alert.onset)}`;
-  return sentence(`${title} in ${place(alert.segment)} ${moved(alert)}, ${since}.`);
+  const where = ofCanary(alert.metric) ? "" : ` in ${place(alert.segment)}`;
+  return sentence(`${title}${where} ${moved(alert)}, ${since}.`);
 }
 
 /** @returns {string} where the metric of an alert is, and where it was */
