@@ -5,6 +5,7 @@ dropped. What the worker costs beyond this is Faust, the changelogs and the seco
 """
 
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from drift_aware.schema.envelope import content_type
@@ -31,13 +32,18 @@ def main(told: dict[str, Any]) -> None:
                 raise SystemExit(f"a dead letter: {letters[0].message}")
         if time.monotonic() - looked >= FLUSH_SECONDS and pace.is_due():
             looked = time.monotonic()
-            for partition in partitions:
-                stage.changes(partition)
-                stage.watermarks(partition, lambda _: False)
-            pace.wrote()
+            for _ in pace.through(_written(stage, partitions)):
+                pass
         meter.add(len(messages) * told["packed"])
         if meter.done:
             return
+
+
+def _written(stage: Summarise, partitions: Iterable[int]) -> Iterator[None]:
+    for partition in partitions:
+        stage.changes(partition)
+        stage.watermarks(partition, lambda _: False)
+        yield
 
 
 def _input(message: Any) -> Input:

@@ -86,12 +86,13 @@ class Chain:
         seed: int = 5,
         slice_seconds: float = math.inf,
         events: Sequence[Event] | None = None,
+        most_panes: int | None = None,
     ) -> None:
         self._settings = config(partitions)
         self.partitions = partitions
         self.topics = Topics()
         self._publish(traffic(seed) if events is None else events, per_record)
-        self._summarise = Summarise(self._settings, label)
+        self._summarise = Summarise(self._settings, label, most_panes=most_panes)
         sources = [(topic.name, each) for topic in (INTERACTIONS, EMBEDDINGS) for each in range(partitions)]
         self.first = Rim(self._summarise, self.topics, sources)
         self.second = Rim(
@@ -143,18 +144,23 @@ class Chain:
             to = partition_of(baseline.segment, self.partitions)
             self.topics.append(SUMMARIES.name, to, encode(Fitted(baseline)))
 
-    def watermarks(self, over: bool = False) -> None:
-        """Send how far every source has come; ``over`` says that nothing will follow."""
+    def watermarks(self, over: bool = False) -> bool:
+        """Send how far every source has come, and say if anything was sent; ``over``: nothing will follow."""
+        told = False
         for partition in range(self.partitions):
             silent = {
                 kind for kind in SOURCES if over or not self.topics.records[SOURCES[kind].name, partition]
             }
-            self.first.send(self._summarise.watermarks(partition, silent.__contains__))
+            outputs = self._summarise.watermarks(partition, silent.__contains__)
+            self.first.send(outputs)
+            told = told or bool(outputs)
+        return told
 
     def finish(self) -> None:
         self.first.fold_all()
         self.first.write()
-        self.watermarks(over=True)
+        while self.watermarks(over=True):
+            pass
         self.second.fold_all()
         self.second.write()
 
@@ -218,10 +224,14 @@ CLEAN = clean()
 class Life(RuleBasedStateMachine):
     """What may happen to the two stages; in the end everything is as in one clean pass."""
 
-    @initialize(partitions=st.sampled_from([1, 3, 4]), per_record=st.integers(1, 40))
-    def begin(self, partitions: int, per_record: int) -> None:
+    @initialize(
+        partitions=st.sampled_from([1, 3, 4]),
+        per_record=st.integers(1, 40),
+        most_panes=st.sampled_from([1, 7, None]),
+    )
+    def begin(self, partitions: int, per_record: int, most_panes: int | None) -> None:
         # Each pane is a slice of its own: a write or a crash may come after any of them.
-        self.chain = Chain(partitions, per_record, slice_seconds=0)
+        self.chain = Chain(partitions, per_record, slice_seconds=0, most_panes=most_panes)
 
     @rule(which=st.integers(0, 7), records=st.integers(1, 30))
     def count_of_one_source_so_that_they_drift_apart(self, which: int, records: int) -> None:

@@ -181,12 +181,18 @@ class Cursor:
         self._moved[tp] = time.monotonic()
         return done
 
-    def flush(self) -> None:
-        """Write and send what has changed."""
+    def flush(self, partition: int) -> None:
+        """Write and send what has changed of a partition."""
         self._positions.refuse_after_standstill()
-        for partition in sorted({tp.partition for tp in self._dirty}):
+        changed = {tp for tp in self._dirty if tp.partition == partition}
+        if changed:
             self._write(partition)
-        self._dirty.clear()
+            self._dirty -= changed
+
+    @property
+    def urgent(self) -> bool:
+        """Whether what has changed should be written soon."""
+        return self._stage.urgent
 
     @property
     def name(self) -> str:
@@ -421,6 +427,11 @@ class Positions:
     def ready(self) -> bool:
         """Whether every stage has recovered and no rebalance is under way."""
         return all(cursor.ready for cursor in self.cursors) and not self.app.rebalancing
+
+    @property
+    def urgent(self) -> bool:
+        """Whether what has changed should be written soon."""
+        return any(cursor.urgent for cursor in self.cursors)
 
     @property
     def loop_age(self) -> float:

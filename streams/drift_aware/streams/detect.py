@@ -35,7 +35,7 @@ from drift_aware.streams.labels import VERSION
 from drift_aware.streams.observer import Observer
 from drift_aware.streams.panes import END_OF_TIME, Clock, complete_until
 from drift_aware.streams.silence import fallen_silent, speaking_again
-from drift_aware.streams.stage import Changes, Input, Output, Row
+from drift_aware.streams.stage import MANY_ROWS, Changes, Input, Output, Row
 from drift_aware.streams.summary import Packed, Summary, again, is_again, kind_of, less, unpack
 from drift_aware.streams.tallies import tallies
 from drift_aware.streams.waiting import Stretch, StretchRow, Waiting
@@ -256,6 +256,11 @@ class Detect:
         changes = Changes(rows, state.outputs + [_day_output(sums) for sums in state.history.news()])
         state.rows, state.dirty, state.outputs = {}, {}, []
         return changes
+
+    @property
+    def urgent(self) -> bool:
+        """Whether rows are many."""
+        return sum([len(state.rows) + len(state.dirty) for state in self._partitions.values()]) >= MANY_ROWS
 
     def _restore_monitor(self, state: _Partition, partition: int, name: str, row: MonitorRow) -> None:
         segment = state.segments[name]

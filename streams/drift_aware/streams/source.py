@@ -234,7 +234,7 @@ class Record:
     def _wanted_again(self, group: Group) -> bool:
         """Whether all that wanted an earlier record wants this one, asked quickly for what is usual."""
         segment, pane, _, own, whole = group
-        if own is not _BOTH or segment in self._totals or self._asked(ALL, pane) != whole:
+        if own != _BOTH or segment in self._totals or self._asked(ALL, pane) != whole:
             return False
         kept, totals = self._state.panes[segment, pane], self._state.totals[segment]
         if max(kept.sequence, totals.sequence) > self._offset:
@@ -253,8 +253,7 @@ class Record:
         key = segment, pane
         if key not in self._wants:
             wanted = pane != LATE and self._state.pane_wants(segment, pane, self._offset)
-            also = self.totals_want(segment)
-            self._wants[key] = _BOTH if wanted and also else Wants(wanted, also)
+            self._wants[key] = Wants(wanted, self.totals_want(segment))
         return self._wants[key]
 
 

@@ -17,6 +17,9 @@ from drift_aware.schema.envelope import DeadLetter
 
 Row = tuple[bytes, bytes | None]
 
+# Writing so many takes a second or two, in which nothing else is done.
+MANY_ROWS = 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -79,3 +82,7 @@ class Stage(Protocol):
 
     def changes(self, partition: int) -> Changes:
         """What is new since the last call."""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether what waits to be written, all partitions together, should wait no longer."""

@@ -46,7 +46,7 @@ from drift_aware.streams.source import (
     pane_row,
     totals_row,
 )
-from drift_aware.streams.stage import Changes, Input, Output
+from drift_aware.streams.stage import MANY_ROWS, Changes, Input, Output
 from drift_aware.streams.summary import family
 from drift_aware.streams.wire import Census, Snapshot, Watermark, encode, partition_of
 
@@ -71,19 +71,28 @@ class Summarise:
         settings: segments, panes, lateness.
         label: sets the labels that events do not carry.
         clock: monotonic seconds.
+        most_panes: how many one call of ``watermarks`` may send; after a restart all that are kept go again.
     """
 
-    def __init__(self, settings: Settings, label: Label, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        label: Label,
+        clock: Callable[[], float] = time.monotonic,
+        most_panes: int | None = None,
+    ) -> None:
         self._settings = settings
         self._segments = tuple(settings.segments)
         # What tells segments apart; attrgetter wants at least one name.
         self._dimensions = attrgetter(*self._segments) if self._segments else _nothing
         self._intake = Intake(settings, label)
         self._now = clock
+        self._most_panes = most_panes
         self._clock = Clock(settings.pane_seconds * 1000, settings.allowed_lateness_seconds * 1000)
         self._idle_ms = settings.conversation_idle_minutes * 60_000
         self._sources: dict[Source, SourceState] = {}
         self._marks_sent: dict[int, dict[Kind, int]] = {}
+        self._held: set[int] = set()  # partitions whose watermark waits for panes that it closes
         self._references: dict[tuple[str, str], Reference] = {}
         # Since the process began, for the metrics alone.
         self.late: Counter[Kind] = Counter()
@@ -111,6 +120,7 @@ class Summarise:
     def restore(self, partition: int, rows: Iterable[tuple[bytes, bytes]], notes: dict[str, bytes]) -> None:
         """Take over a partition; every open pane and the watermarks count as unsent."""
         self._marks_sent.pop(partition, None)
+        self._held.discard(partition)
         opened: dict[Source, dict[int, bytes]] = defaultdict(dict)
         for topic, kind in _KINDS.items():
             state = self._sources[Source(kind, partition)] = SourceState(self._idle_ms)
@@ -133,6 +143,7 @@ class Summarise:
         """Drop everything in memory."""
         self._sources.clear()
         self._marks_sent.clear()
+        self._held.clear()
 
     def note(self, topic: str, partition: int) -> bytes:
         """The watermark: on a replay an event is late exactly if it was late before."""
@@ -208,41 +219,62 @@ class Summarise:
             changes.rows.extend((key, None) for key in self._expired(Source(kind, partition)))
         return changes
 
+    @property
+    def urgent(self) -> bool:
+        """Whether a watermark waits, or rows are many."""
+        states = self._sources.values()
+        return (
+            bool(self._held)
+            or sum([len(state.dirty_panes) + len(state.dirty_totals) for state in states]) >= MANY_ROWS
+        )
+
     def watermarks(self, partition: int, idle: Callable[[Kind], bool]) -> list[Output]:
         """How far the sources of a partition have come, for every partition of the second stage.
 
-        Before a watermark go the panes that it closes, and how many events of each segment they have.
-        Nothing if all that is known there. Call it right after ``changes``.
+        Before a watermark go the panes that it closes, and how many events of each segment they have; if they
+        are too many for one call, a first part of them, and no watermark yet. Nothing if all that is known
+        there. Call it right after ``changes``.
         """
         marks: dict[Kind, int] = {
             kind: IDLE if idle(kind) else self._sources[Source(kind, partition)].watermark for kind in SOURCES
         }
+        closed = [
+            (Source(kind, partition), *key)
+            for kind, mark in marks.items()
+            for key in self._closed(Source(kind, partition), mark)
+        ]
         outputs, messages = [], list[Census | Watermark]()
-        for kind, mark in marks.items():
-            for snapshot, census in self._closed(Source(kind, partition), mark):
-                to = partition_of(snapshot.segment, self._settings.kafka.partitions)
-                outputs.append(Output(SUMMARIES.name, snapshot.segment.encode(), encode(snapshot), to))
-                messages += [census] if census is not None else []
-        if not outputs and self._marks_sent.get(partition) == marks:
+        for source, name, pane in closed[: self._most_panes]:
+            snapshot, census = self._sent(source, name, pane)
+            to = partition_of(name, self._settings.kafka.partitions)
+            outputs.append(Output(SUMMARIES.name, name.encode(), encode(snapshot), to))
+            messages += [census] if census is not None else []
+        if len(outputs) < len(closed):
+            self._held.add(partition)
+        elif not outputs and self._marks_sent.get(partition) == marks:
             return []
-        self._marks_sent[partition] = marks
-        values = [encode(message) for message in [*messages, Watermark(partition, marks)]]
+        else:
+            self._held.discard(partition)
+            self._marks_sent[partition] = marks
+            messages.append(Watermark(partition, marks))
         everywhere = range(self._settings.kafka.partitions)
+        values = [encode(message) for message in messages]
         return outputs + [Output(SUMMARIES.name, b"@", value, to) for value in values for to in everywhere]
 
-    def _closed(self, source: Source, mark: int) -> Iterator[tuple[Snapshot, Census | None]]:
-        """What is not sent yet of the panes that a watermark closes; an idle source's are all closed."""
+    def _closed(self, source: Source, mark: int) -> list[tuple[str, int]]:
+        """Segments and panes that are not sent yet and that a watermark closes; an idle source's all are."""
+        unsent = self._sources[source].unsent
+        return sorted(key for key in unsent if mark == IDLE or self._clock.closes_at(key[1]) <= mark)
+
+    def _sent(self, source: Source, name: str, pane: int) -> tuple[Snapshot, Census | None]:
+        """What is to be sent of a pane; from then on it counts as sent."""
         state = self._sources[source]
-        for segment_name, pane in sorted(state.unsent):
-            if mark != IDLE and self._clock.closes_at(pane) > mark:
-                continue
-            state.unsent.discard((segment_name, pane))
-            kept = state.panes[segment_name, pane]
-            kept.sent = self._now()
-            packed = {name: summary.pack() for name, summary in sorted(kept.families.items())}
-            snapshot = Snapshot(*source, segment_name, pane, kept.sequence, packed)
-            census = Census(*source, pane, kept.sequence, kept.census) if segment_name == ALL else None
-            yield snapshot, census
+        state.unsent.discard((name, pane))
+        kept = state.panes[name, pane]
+        kept.sent = self._now()
+        packed = {family: summary.pack() for family, summary in sorted(kept.families.items())}
+        snapshot = Snapshot(*source, name, pane, kept.sequence, packed)
+        return snapshot, Census(*source, pane, kept.sequence, kept.census) if name == ALL else None
 
     def _opens(self, state: SourceState, event: Event, name: str, ts: int, pane: int) -> bool:
         """Whether an event counts as a unit: the first of its conversation, or one without a session."""

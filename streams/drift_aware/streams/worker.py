@@ -4,10 +4,11 @@ Each agent takes a batch of records and gives it to its cursor; timers write and
 that is specific to drift is in the stages, which know neither Faust nor Kafka.
 """
 
+import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
 
@@ -51,6 +52,7 @@ LEAVE_SECONDS = 25.0
 MOST_RECORDS = 100
 # The panes of hours may close at once; in between the worker must show that it lives.
 SLICE_SECONDS = 0.25
+MOST_PANES = 5_000
 
 
 def run(settings: Settings) -> None:
@@ -64,7 +66,7 @@ def run(settings: Settings) -> None:
     # It warns of a full buffer whenever a hundred rows are written at once, as here after every catch-up.
     logging.getLogger("faust.transport.producer").setLevel(logging.ERROR)
     registry = make_registry()
-    summarise = Summarise(settings, label)
+    summarise = Summarise(settings, label, most_panes=MOST_PANES)
     app, positions = build(settings, summarise, registry)
     serve(settings.prometheus_port, registry, Health(positions))
     Follower(settings, summarise.compare_with).start()
@@ -151,28 +153,43 @@ def build(settings: Settings, summarise: Summarise, registry: CollectorRegistry)
         async for events in stream.take_events(MOST_RECORDS, within=0.1):
             await second.apply(events)
 
-    def write() -> None:
-        first.flush()
-        _send_watermarks(first, summarise, heard)
+    def write() -> Iterator[None]:
+        for partition in first.owned():
+            first.flush(partition)
+            _send_watermarks(first, summarise, heard, partition)
+            yield
         detect.listen(round(time.time() * 1000))
-        second.flush()
+        for partition in second.owned():
+            second.flush(partition)
+            yield
 
     _keep_time(app, positions, write)
     _show(app, metrics, positions, summarise, detect)
     return app, positions
 
 
-def _keep_time(app: Any, positions: Positions, write: Callable[[], None]) -> None:
-    """What happens every so often; timers run only once the worker has started."""
+def _keep_time(app: Any, positions: Positions, write: Callable[[], Iterator[None]]) -> None:
+    """What happens every so often; timers run only once the worker has started.
+
+    Args:
+        app: of Faust.
+        positions: of all stages.
+        write: writes and sends what has changed, a partition at a time.
+    """
     pace = Pace()
+
+    def may_write() -> bool:
+        positions.beat()
+        # Once the app stops its producer closes, and what came then would end the process with an error.
+        return positions.ready and not app.should_stop
 
     @app.timer(FLUSH_SECONDS)
     async def flush() -> None:
-        positions.beat()
-        # Once the app stops its producer closes, and what came then would end the process with an error.
-        if positions.ready and not app.should_stop and pace.is_due():
-            write()
-            pace.wrote()
+        if may_write() and (pace.is_due() or positions.urgent):
+            for _ in pace.through(write()):
+                await asyncio.sleep(0)
+                if not may_write():
+                    return
 
     @app.timer(WATCH_SECONDS)
     async def watch() -> None:
@@ -205,29 +222,37 @@ class Pace:
 
     >>> now = [0.0]
     >>> pace = Pace(lambda: now[0])
+    >>> def write():
+    ...     now[0] += 0.2  # it takes that long
+    ...     yield
     >>> found = []
     >>> for second in range(6):
     ...     now[0] = second
     ...     if pace.is_due():
     ...         found.append(second)
-    ...         now[0] += 0.2  # it takes that long
-    ...         pace.wrote()
+    ...         for _ in pace.through(write()):
+    ...             now[0] += 0.3  # others have their turn
     >>> found
     [0, 4]
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._now, self._begun, self._due = clock, 0.0, 0.0
+        self._now, self._due = clock, 0.0
 
     def is_due(self) -> bool:
         """Whether to write now."""
-        self._begun = self._now()
-        return self._begun >= self._due
+        return self._now() >= self._due
 
-    def wrote(self) -> None:
-        """It is done."""
+    def through(self, parts: Iterator[None]) -> Iterator[None]:
+        """Write part by part; what is done in between does not count. Given up halfway, it is due again."""
+        spent, begun = 0.0, self._now()
+        for _ in parts:
+            spent += self._now() - begun
+            yield
+            begun = self._now()
         now = self._now()
-        self._due = now + min(WRITING_SHARE * (now - self._begun), LONGEST_SECONDS)
+        spent += now - begun
+        self._due = now + min(WRITING_SHARE * spent, LONGEST_SECONDS)
 
 
 class Silence:
@@ -262,15 +287,13 @@ class Silence:
         return self._now() - last > self._enough
 
 
-def _send_watermarks(cursor: Cursor, summarise: Summarise, heard: Silence) -> None:
-    for partition in cursor.owned():
+def _send_watermarks(cursor: Cursor, summarise: Summarise, heard: Silence, partition: int) -> None:
+    def idle(kind: Kind) -> bool:
+        topic = SOURCES[kind].name
+        silent = cursor.untouched(topic, partition) or heard.lasts(topic, partition, cursor.since)
+        return silent and cursor.caught_up(topic, partition)
 
-        def idle(kind: Kind, partition: int = partition) -> bool:
-            topic = SOURCES[kind].name
-            silent = cursor.untouched(topic, partition) or heard.lasts(topic, partition, cursor.since)
-            return silent and cursor.caught_up(topic, partition)
-
-        cursor.send(summarise.watermarks(partition, idle))
+    cursor.send(summarise.watermarks(partition, idle))
 
 
 def _app(settings: Settings) -> Any:
