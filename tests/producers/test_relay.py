@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from drift_aware.producers import relay
@@ -35,6 +35,7 @@ from rig_events import publish
 ROOT = Path(__file__).parents[2]
 SEED = 20261121
 PARTITIONS = 4
+_NOT_YET = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 
 
 def name_of(event: Event) -> str:
@@ -66,11 +67,15 @@ def put(bootstrap: str, topic: str, numbers: Sequence[int]) -> None:
 
 
 def committed(bootstrap: str, topic: str) -> int:
-    """The sum of the committed offsets."""
+    """The sum of the committed offsets; 0 as long as a broker that has just begun does not know them yet."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"drift-aware-{NAME}"})
     try:
         asked = [TopicPartition(topic, each) for each in range(PARTITIONS)]
         return sum(max(0, each.offset) for each in consumer.committed(asked, timeout=10))
+    except KafkaException as error:
+        if error.args[0].code() in _NOT_YET:
+            return 0
+        raise
     finally:
         consumer.close()
 

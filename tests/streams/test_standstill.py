@@ -1,6 +1,7 @@
 """A worker that stood still for longer than its session: others may have its partitions by now."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,9 +29,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
+class Table:
+    """Without a row; it has recovered when the test says so."""
+
+    def __init__(self) -> None:
+        self.data: dict[bytes, bytes] = {}
+
+    def on_recover(self, recovered: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.recovered = recovered
+
+
 @pytest.fixture
 def positions(clock: Clock) -> Positions:
-    """Of an app that rebalances: no stage is ready."""
+    """Of an app that has nothing yet."""
 
     def stop(why: str) -> None:
         raise Stopped(why)
@@ -39,28 +50,60 @@ def positions(clock: Clock) -> Positions:
         sensors=SimpleNamespace(add=lambda _: None),
         transport=SimpleNamespace(),
         conf=SimpleNamespace(broker_session_timeout=SESSION_SECONDS),
+        consumer=SimpleNamespace(assignment=set),
     )
     return Positions(app, stop)
 
 
-def test_it_stops_in_the_middle_of_a_rebalance_too(positions: Positions, clock: Clock) -> None:
-    positions.beat()
+@pytest.fixture
+def recovered(positions: Positions) -> Positions:
+    """Once the first recovery has ended."""
+    table = Table()
+    stage: Any = SimpleNamespace(forget=lambda: None)
+    positions.add(stage, table, ["numbers"], lambda *_: None)
+    asyncio.run(table.recovered())
+    return positions
+
+
+def test_it_stops_in_the_middle_of_a_rebalance_too(recovered: Positions, clock: Clock) -> None:
+    recovered.forget()
     clock.now += SESSION_SECONDS - 1
-    positions.beat()
+    recovered.beat()
     clock.now += SESSION_SECONDS + 1
     with pytest.raises(Stopped, match="stood still"):
-        positions.beat()
+        recovered.beat()
 
 
 def test_a_long_first_recovery_is_no_standstill(positions: Positions, clock: Clock) -> None:
-    clock.now += 10 * SESSION_SECONDS  # nothing beats before the worker has started
+    positions.beat()
+    clock.now += 10 * SESSION_SECONDS
     positions.refuse_after_standstill()
     positions.beat()
     positions.refuse_after_standstill()
 
 
+def test_it_beats_as_long_as_it_reads_whether_or_not_timers_run(recovered: Positions, clock: Clock) -> None:
+    """Faust starts an app's timers some time after its recovery: ten seconds, on a busy machine."""
+    consumer = recovered.app.transport.Consumer
+    (beat,) = [task.fun for task in consumer.__new__(consumer)._get_tasks() if task.fun.__name__ == "_beat"]
+
+    class Reading:
+        should_stop = False
+        turns = 0
+
+        async def sleep(self, seconds: float) -> None:
+            clock.now += seconds
+            self.turns += 1
+            self.should_stop = clock.now > 100 + 10 * SESSION_SECONDS
+
+    reading = Reading()
+    asyncio.run(beat(reading))
+    recovered.refuse_after_standstill()
+    assert reading.turns > 10 * SESSION_SECONDS
+
+
 def test_what_waits_to_be_sent_is_not_sent_any_more(
-    positions: Positions, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    recovered: Positions, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
 
@@ -69,9 +112,8 @@ def test_what_waits_to_be_sent_is_not_sent_any_more(
 
     made: Any = SimpleNamespace(_sender=SimpleNamespace(_send_produce_req=send))
     monkeypatch.setattr(Producer, "_new_producer", lambda *_: made)
-    producer = positions.app.transport.Producer
+    producer = recovered.app.transport.Producer
     sender = producer._new_producer(producer.__new__(producer))._sender
-    positions.beat()
     asyncio.run(sender._send_produce_req(1, {}))
     clock.now += SESSION_SECONDS + 1
     with pytest.raises(Stopped, match="stood still"):

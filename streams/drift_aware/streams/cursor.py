@@ -24,6 +24,7 @@ import structlog
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer
 from faust.types import TP
+from mode import Service
 
 from drift_aware.schema.envelope import DeadLetter, content_type
 from drift_aware.streams.stage import Input, Output, Stage
@@ -39,6 +40,7 @@ STUCK_SECONDS = 60.0
 RECOVERY_STUCK_SECONDS = 60.0
 BROKER_AWAY_SECONDS = 120.0
 ANSWER_SECONDS = 10.0
+BEAT_SECONDS = 0.5
 
 Die = Callable[[str], None]
 
@@ -394,7 +396,7 @@ class Positions:
         self.recovery_seconds = 0.0
         self._channels: dict[str, Any] = {}
         self._alive = _standing_time()
-        self._beats = False
+        self._watched = False
         self._began_recovery = time.monotonic()
         self._recovering: tuple[object, float] = (None, time.monotonic())
         self._away_since: float | None = None
@@ -411,7 +413,7 @@ class Positions:
 
         async def recovered() -> None:
             cursor.recover()
-            self._alive = _standing_time()
+            self._alive, self._watched = _standing_time(), True
             self.recovery_seconds = time.monotonic() - self._began_recovery
 
         table.on_recover(recovered)
@@ -463,16 +465,16 @@ class Positions:
         """A process that stood still for a session may have lost its partitions without knowing it.
 
         Nor does it know in the middle of a rebalance, when no stage is ready and rows still wait to be sent.
+        Before its first recovery it has nothing that could be wrong.
         """
         still = _standing_time() - self._alive
-        watched = self._beats or any(cursor.ready for cursor in self.cursors)
-        if watched and still > self.app.conf.broker_session_timeout:
+        if self._watched and still > self.app.conf.broker_session_timeout:
             self.stop(f"the process stood still for {still:.1f} s, longer than its session")
 
     def beat(self) -> None:
         """Show that the process runs; call it several times in a session."""
         self.refuse_after_standstill()
-        self._alive, self._beats = _standing_time(), True
+        self._alive = _standing_time()
 
     async def watch(self) -> None:
         """Look after all cursors; call it every second."""
@@ -530,6 +532,14 @@ class Positions:
 
             def _new_consumer_thread(self) -> BrokerThread:
                 return BrokerThread(self, loop=self.loop, beacon=self.beacon)
+
+            @Service.task
+            async def _beat(self) -> None:
+                # Not by a timer of the app: those begin some time after a recovery, and on a busy machine
+                # that would pass for a standstill.
+                while not self.should_stop:
+                    positions.beat()
+                    await self.sleep(BEAT_SECONDS)
 
             async def on_partitions_revoked(self, revoked: set[TP]) -> None:
                 positions.forget()

@@ -179,7 +179,6 @@ def _keep_time(app: Any, positions: Positions, write: Callable[[], Iterator[None
     pace = Pace()
 
     def may_write() -> bool:
-        positions.beat()
         # Once the app stops its producer closes, and what came then would end the process with an error.
         return positions.ready and not app.should_stop
 
