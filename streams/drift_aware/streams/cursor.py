@@ -24,9 +24,10 @@ import structlog
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer
 from faust.types import TP
-from mode import Service
 
 from drift_aware.schema.envelope import DeadLetter, content_type
+from drift_aware.schema.topics import changelog
+from drift_aware.streams.batches import Batches
 from drift_aware.streams.stage import Input, Output, Stage
 
 _log = structlog.get_logger(__name__)
@@ -114,8 +115,7 @@ class _StopOnSendError(faust.Sensor):
 
     def on_send_error(self, producer: Any, exc: BaseException, state: Any) -> None:
         del producer, state
-        self._positions.rejected += 1
-        self._positions.stop(f"the broker rejected a write: {exc!r}")
+        self._positions.reject(exc)
 
 
 class Cursor:
@@ -144,6 +144,7 @@ class Cursor:
     ) -> None:
         self._positions, self._stage, self._table, self._topics = positions, stage, table, topics
         self._failed = failed
+        self._changelog = changelog(self.name).name
         self.next: dict[TP, int] = {}
         self._moved: dict[TP, float] = {}
         self._gapped: set[TP] = set()
@@ -236,9 +237,10 @@ class Cursor:
     def send(self, outputs: Iterable[Output]) -> None:
         """Queue records for the broker, in order."""
         for output in outputs:
-            self._positions.channel(output.topic).send_soon(
-                key=output.key, value=output.value, partition=output.partition
-            )
+            if output.partition is None:
+                self._positions.channel(output.topic).send_soon(key=output.key, value=output.value)
+            else:
+                self._positions.pack(TP(output.topic, output.partition), output.key, output.value)
 
     def forget(self) -> None:
         """Partitions are going: drop everything until recovery has ended."""
@@ -376,7 +378,7 @@ class Cursor:
             self._rows().pop(key, None)
         else:
             self._rows()[key] = value
-        self._table.send_changelog(partition, key, value)
+        self._positions.pack(TP(self._changelog, partition), key, value)
 
 
 class Positions:
@@ -424,6 +426,15 @@ class Positions:
         if topic not in self._channels:
             self._channels[topic] = self.app.topic(topic, key_serializer="raw", value_serializer="raw")
         return self._channels[topic]
+
+    def pack(self, tp: TP, key: bytes, value: bytes | None) -> None:
+        """Queue a record for a partition of the broker, behind those that are queued for it."""
+        self.app.producer.pack(tp, key, value)
+
+    def reject(self, error: BaseException) -> None:
+        """The broker did not take a record."""
+        self.rejected += 1
+        self.stop(f"the broker rejected a write: {error!r}")
 
     @property
     def ready(self) -> bool:
@@ -533,13 +544,16 @@ class Positions:
             def _new_consumer_thread(self) -> BrokerThread:
                 return BrokerThread(self, loop=self.loop, beacon=self.beacon)
 
-            @Service.task
-            async def _beat(self) -> None:
-                # Not by a timer of the app: those begin some time after a recovery, and on a busy machine
-                # that would pass for a standstill.
-                while not self.should_stop:
+            async def on_start(self) -> None:
+                self._beat()
+                await super().on_start()
+
+            def _beat(self) -> None:
+                # The app's timers begin some time after a recovery, and need several turns of the loop; on a
+                # busy machine that would pass for a standstill.
+                if not self.should_stop:
                     positions.beat()
-                    await self.sleep(BEAT_SECONDS)
+                    asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
 
             async def on_partitions_revoked(self, revoked: set[TP]) -> None:
                 positions.forget()
@@ -559,6 +573,17 @@ class Positions:
 
         class ExactProducer(Producer):
             logger = logging.getLogger("faust.cursor")
+
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                self._batches = Batches(positions.reject)
+
+            def pack(self, tp: TP, key: bytes, value: bytes | None) -> None:
+                self._batches.put(self._ensure_producer(), tp, key, value)
+
+            async def flush(self) -> None:
+                await self._batches.flush()
+                await super().flush()
 
             def _new_producer(self, transactional_id: str | None = None) -> Any:
                 producer = super()._new_producer(transactional_id)

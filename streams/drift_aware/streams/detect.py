@@ -129,7 +129,7 @@ class Detect:
         settings: panes, windows, limits.
         observer: told what is seen, for metrics.
         clock: monotonic seconds.
-        slice_seconds: how long one call of ``fold`` may close panes; it closes one in any case.
+        slice_seconds: how long one call of ``fold`` may close panes; it closes one of a segment in any case.
     """
 
     def __init__(
@@ -322,8 +322,8 @@ class Detect:
     def _close(self, state: _Partition, partition: int, complete: int) -> bool:
         """Close complete panes in the order of event time, each segment by segment; whether all are closed.
 
-        A pane is closed in all segments or in none, so stopping after it is as if the watermark had come in
-        smaller steps.
+        Stopping after any segment is safe: the rest finds the books as the first did, because they have moved
+        past the pane and its census is gone.
         """
         if complete == state.complete:
             return True
@@ -336,8 +336,8 @@ class Detect:
             for name in sorted(state.segments):
                 if pane in state.segments[name].panes:
                     self._close_pane(state, partition, name, pane)
-            if self._now() - begun >= self._slice_seconds:
-                return False
+                    if self._now() - begun >= self._slice_seconds:
+                        return False
         state.complete = complete
         for day in state.history.pass_time(complete):
             state.rows[_day_key(partition, day)] = None

@@ -47,6 +47,8 @@ WATCH_SECONDS = 1.0
 WRITING_SHARE = 16.0
 LONGEST_SECONDS = 8.0
 SIZE_SECONDS = 15.0
+# A partition has one batch on its way at a time.
+BATCH_BYTES = 1 << 18
 # Less than most supervisors wait before they kill.
 LEAVE_SECONDS = 25.0
 MOST_RECORDS = 100
@@ -309,6 +311,7 @@ def _app(settings: Settings) -> Any:
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
         producer_max_request_size=LARGEST_BYTES,
+        producer_max_batch_size=BATCH_BYTES,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         stream_buffer_maxsize=16_384,
