@@ -1,9 +1,11 @@
 """ADWIN as a second opinion on every scalar."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from river._river_rust.drift import AdaptiveWindowing
 
 from drift_aware.schema.alerts import Reading
@@ -88,7 +90,7 @@ def _values(metric: Metric, summary: Summary) -> list[float]:
     measure = metric.measure
     if metric.bins is not None:
         counts = dense(summary.histograms.get(metric.bins.histogram, {}), metric.bins.number)
-        places = np.linspace(0.0, 1.0, metric.bins.number)
+        places = _places(metric.bins.number)
     elif isinstance(measure, Rate):
         hits = summary.counts.get(measure.hits, 0)
         counts, places = np.array([measure.events(summary) - hits, hits], np.float64), np.array([0.0, 1.0])
@@ -96,8 +98,18 @@ def _values(metric: Metric, summary: Summary) -> list[float]:
         return []
     events = int(counts.sum())
     shown = min(events, MOST_VALUES)
-    # The middles of as many equal shares of the sorted events, taken in the order of their golden section.
-    order = np.argsort(np.arange(shown) * _GOLDEN % 1.0)
-    ranks = (order + 0.5) / shown * events
+    ranks = _shares(shown) * events
     found: list[float] = places[np.searchsorted(np.cumsum(counts), ranks, "right")].tolist()
     return found
+
+
+@lru_cache
+def _places(bins: int) -> NDArray[np.float64]:
+    return np.linspace(0.0, 1.0, bins)
+
+
+@lru_cache(MOST_VALUES + 1)
+def _shares(number: int) -> NDArray[np.float64]:
+    """The middles of as many equal shares of 1, in the order of their golden section."""
+    order = np.argsort(np.arange(number) * _GOLDEN % 1.0)
+    return (order + 0.5) / number
