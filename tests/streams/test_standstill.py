@@ -32,8 +32,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class Table:
     """Without a row; it has recovered when the test says so."""
 
-    name = "panes"
-
     def __init__(self) -> None:
         self.data: dict[bytes, bytes] = {}
 

@@ -144,7 +144,6 @@ class Cursor:
     ) -> None:
         self._positions, self._stage, self._table, self._topics = positions, stage, table, topics
         self._failed = failed
-        self._changelog = changelog(self.name).name
         self.next: dict[TP, int] = {}
         self._moved: dict[TP, float] = {}
         self._gapped: set[TP] = set()
@@ -378,7 +377,7 @@ class Cursor:
             self._rows().pop(key, None)
         else:
             self._rows()[key] = value
-        self._positions.pack(TP(self._changelog, partition), key, value)
+        self._positions.pack(TP(changelog(self.name).name, partition), key, value)
 
 
 class Positions:
