@@ -230,7 +230,7 @@ class Life(RuleBasedStateMachine):
         most_panes=st.sampled_from([1, 7, None]),
     )
     def begin(self, partitions: int, per_record: int, most_panes: int | None) -> None:
-        # Each pane is a slice of its own: a write or a crash may come after any of them.
+        # Each pane of a segment is a slice of its own: a write or a crash may come after any of them.
         self.chain = Chain(partitions, per_record, slice_seconds=0, most_panes=most_panes)
 
     @rule(which=st.integers(0, 7), records=st.integers(1, 30))

@@ -1,7 +1,7 @@
 """Records packed straight into the producer's batches, those of a partition in their order.
 
-Faust gives every record a message, futures and turns of the loop of its own, which takes longer than making
-the record. aiokafka also takes a batch as a whole.
+Faust gives every record a message, futures and turns of the loop of its own; aiokafka also takes a batch as a
+whole.
 """
 
 import asyncio

@@ -396,6 +396,7 @@ class Positions:
         self.rejected = 0
         self.recovery_seconds = 0.0
         self._channels: dict[str, Any] = {}
+        self._batches = Batches(self.reject)
         self._alive = _standing_time()
         self._watched = False
         self._began_recovery = time.monotonic()
@@ -428,7 +429,7 @@ class Positions:
 
     def pack(self, tp: TP, key: bytes, value: bytes | None) -> None:
         """Queue a record for a partition of the broker, behind those that are queued for it."""
-        self.app.producer.pack(tp, key, value)
+        self._batches.put(self.app.producer._ensure_producer(), tp, key, value)
 
     def reject(self, error: BaseException) -> None:
         """The broker did not take a record."""
@@ -573,15 +574,8 @@ class Positions:
         class ExactProducer(Producer):
             logger = logging.getLogger("faust.cursor")
 
-            def __init__(self, *args: Any, **kwargs: Any) -> None:
-                super().__init__(*args, **kwargs)
-                self._batches = Batches(positions.reject)
-
-            def pack(self, tp: TP, key: bytes, value: bytes | None) -> None:
-                self._batches.put(self._ensure_producer(), tp, key, value)
-
             async def flush(self) -> None:
-                await self._batches.flush()
+                await positions._batches.flush()
                 await super().flush()
 
             def _new_producer(self, transactional_id: str | None = None) -> Any:
