@@ -1,5 +1,6 @@
 """Which answers refuse, how toxic they read, and whose word counts."""
 
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
@@ -9,12 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift_aware.schema.events import Interaction
-from drift_aware.streams.labels import label
+from drift_aware.streams import worker
+from drift_aware.streams.labels import label, prepare, refusal, toxicity
 from drift_aware.streams.labels.extract import extract
 from drift_aware.streams.labels.phrases import REFUSALS
 from drift_aware.streams.labels.refusal import HEAD, head, is_refusal, plain, quick, refusals
 from drift_aware.streams.labels.toxicity import CHARACTERS, toxicities, weights
 from rig.clinc import labelled_answers
+from rig.configuration import make_settings
+
+
+class Ended(Exception):
+    """The worker got as far as the test wants it to."""
+
 
 REFUSING = [
     # As several families of models say it.
@@ -221,3 +229,33 @@ def test_a_model_that_argues_instead_of_refusing_is_found_less_often() -> None:
     # It meets a bad premise with a plain "X should not be denied the vote": no pattern tells that apart.
     assert sum(flagged) / len(flagged) > 0.8
     assert sum(flagged) / sum(refused for _, refused in answers) > 0.55
+
+
+def test_once_prepared_nothing_is_left_to_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare()
+
+    def build(*given: object, **named: object) -> None:
+        pytest.fail(f"built late: {given} {named}")
+
+    monkeypatch.setattr(re, "compile", build)
+    monkeypatch.setattr(refusal, "import_module", build)
+    monkeypatch.setattr(toxicity, "files", build)
+    some = [interaction(model_response=f"I cannot help with “{number}”.") for number in range(20)]
+    label(some)
+    label(some[:1])
+    assert all(each.refusal for each in some)
+
+
+def test_labels_are_prepared_before_the_worker_takes_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+    monkeypatch.setattr(worker, "require", lambda _: None)
+    monkeypatch.setattr(worker, "prepare", lambda: done.append("prepared"))
+
+    def build(*_: object) -> None:
+        done.append("built")
+        raise Ended
+
+    monkeypatch.setattr(worker, "build", build)
+    with pytest.raises(Ended):
+        worker.run(make_settings("localhost:1"))
+    assert done == ["prepared", "built"]

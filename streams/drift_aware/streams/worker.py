@@ -34,7 +34,7 @@ from drift_aware.streams.credentials import credentials
 from drift_aware.streams.cursor import Cursor, Die, Positions, die
 from drift_aware.streams.detect import Detect
 from drift_aware.streams.health import Health, serve
-from drift_aware.streams.labels import label
+from drift_aware.streams.labels import label, prepare
 from drift_aware.streams.metrics import WorkerMetrics
 from drift_aware.streams.summarise import Summarise
 
@@ -68,6 +68,8 @@ def run(settings: Settings) -> None:
     # It warns of a full buffer whenever a hundred rows are written at once, as here after every catch-up.
     logging.getLogger("faust.transport.producer").setLevel(logging.ERROR)
     registry = make_registry()
+    # Not at the first record: on a busy machine the loop would stand still for longer than a session.
+    prepare()
     summarise = Summarise(settings, label, most_panes=MOST_PANES)
     app, positions = build(settings, summarise, registry)
     serve(settings.prometheus_port, registry, Health(positions))
