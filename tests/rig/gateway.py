@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +23,7 @@ class Gateway:
 
     def __init__(self, folder: Path, bootstrap: str | None = None) -> None:
         self.models = Models()
+        self._ids = map("chatcmpl-{}".format, count(1))
         self._bootstrap = bootstrap
         self._log = folder / "litellm.stderr"
 
@@ -53,6 +56,7 @@ class Gateway:
         """
         if not asked.keys() & {"input", "prompt", "messages"}:
             asked["messages"] = MESSAGES
+        self.models.saying = replace(self.models.saying, id=next(self._ids))
         where = {"api_base": f"{self.models.url}/v1", "api_key": KEY, "max_retries": 0, "model": model}
         step = {
             "way": way,

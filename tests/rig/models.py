@@ -25,12 +25,14 @@ class Saying:
         refuses: whether the API says that it is a refusal.
         calls_tool: whether it calls a tool instead.
         ends: whether a streamed answer comes to its end; if not, the connection ends well all the same.
+        id: of a completion.
     """
 
     words: tuple[str, ...] = ("It left ", "this ", "morning.")
     refuses: bool = False
     calls_tool: bool = False
     ends: bool = True
+    id: str = "chatcmpl-1"
 
     @property
     def text(self) -> str:
@@ -90,7 +92,7 @@ def _completion(saying: Saying) -> dict[str, Any]:
         call = {"id": "c1", "type": "function", "function": {"name": "track", "arguments": "{}"}}
         message, reason = {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
     choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
-    return _envelope("chat.completion", choices=[choice], usage=_openai_usage())
+    return _envelope("chat.completion", saying, choices=[choice], usage=_openai_usage())
 
 
 def _completion_chunks(saying: Saying) -> list[dict[str, Any] | str]:
@@ -103,22 +105,24 @@ def _completion_chunks(saying: Saying) -> list[dict[str, Any] | str]:
     else:
         deltas += [{name: piece} for piece in saying.words]
     # Azure begins with what its filter says of the question: a chunk without choices.
-    chunks: list[dict[str, Any] | str] = [_chunk([]), *(_chunk([_delta(delta)]) for delta in deltas)]
+    given: list[list[Any]] = [[], *([_delta(delta)] for delta in deltas)]
+    chunks: list[dict[str, Any] | str] = [_chunk(saying, choices=choices) for choices in given]
     if not saying.ends:
         return chunks
-    return [*chunks, _chunk([_delta({}, reason)]), _chunk([], usage=_openai_usage()), "[DONE]"]
+    last = _chunk(saying, choices=[_delta({}, reason)])
+    return [*chunks, last, _chunk(saying, choices=[], usage=_openai_usage()), "[DONE]"]
 
 
 def _delta(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
     return {"index": 0, "delta": delta, "finish_reason": reason}
 
 
-def _chunk(choices: list[Any], **more: Any) -> dict[str, Any]:
-    return _envelope("chat.completion.chunk", choices=choices, **more)
+def _chunk(saying: Saying, **more: Any) -> dict[str, Any]:
+    return _envelope("chat.completion.chunk", saying, **more)
 
 
-def _envelope(kind: str, **more: Any) -> dict[str, Any]:
-    return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": SNAPSHOT, **more}
+def _envelope(kind: str, saying: Saying, **more: Any) -> dict[str, Any]:
+    return {"id": saying.id, "object": kind, "created": 1, "model": SNAPSHOT, **more}
 
 
 def _openai_usage() -> dict[str, int]:

@@ -26,6 +26,11 @@ def rows(url: str) -> list[tuple[Any, ...]]:
         return connection.execute(_ROWS).fetchall()
 
 
+def vectors(url: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT interaction_id, model, kind FROM embeddings_log").fetchall()
+
+
 def test_calls_are_rows_and_feedback_finds_them(
     kafka_broker: Broker, database_url: str, start_command: Callable[..., Command]
 ) -> None:
@@ -51,13 +56,12 @@ def test_calls_are_rows_and_feedback_finds_them(
         assert publisher.flush(20) == 0
         assert publisher.dropped == {}
     wait_until(lambda: [row[-1] for row in rows(database_url)] == ["up", None, "down"], 60, process.shown)
+    wait_until(lambda: vectors(database_url), 60, process.shown)
     said = (MODEL, QUESTION, "It left this morning.")
     assert rows(database_url) == [
         (found[0], "s-1", *said, 11, 78e-6, "up"),
         (found[1], "s-1", *said, 11, 78e-6, None),
         (found[2], None, *said, 11, 78e-6, "down"),
     ]
-    with psycopg.connect(database_url) as connection:
-        vectors = connection.execute("SELECT interaction_id, model, kind FROM embeddings_log").fetchall()
-    assert vectors == [(found[0], "embedder", "query")]
+    assert vectors(database_url) == [(found[0], "embedder", "query")]
     assert process.stop() == 0
