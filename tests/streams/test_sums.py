@@ -1,6 +1,7 @@
 """What is counted of an event: exact sums, labels, vectors on the grid, and what is kept out."""
 
 import json
+import re
 import struct
 from fractions import Fraction
 from random import Random
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -22,11 +23,13 @@ from drift_aware.streams.counting import Batch, Groups, summarise_events
 from drift_aware.streams.labels import label
 from drift_aware.streams.labels.refusal import is_refusal
 from drift_aware.streams.panes import END_OF_TIME, IDLE, Clock, complete_until
+from drift_aware.streams.source import Pane
 from drift_aware.streams.stage import Input
 from drift_aware.streams.status import add_up
 from drift_aware.streams.summarise import KEEP_CLOSED_MS, KEEP_SENT_SECONDS, Summarise
-from drift_aware.streams.summary import Packed, Summary, family, merge, unpack
+from drift_aware.streams.summary import EXAMPLES, Packed, Summary, family, merge, unpack
 from drift_aware.streams.vectors import GRID, on_grid
+from drift_aware.streams.words import words_of
 from rig.clinc import labelled_answers
 from rig.configuration import PARTITIONS, make_settings
 from rig_events import NOON, embedding, evaluation, feedback, interaction
@@ -103,6 +106,38 @@ def test_groups_counted_together_are_what_they_are_alone(
     whole = merge(together)
     whole.trim()
     assert whole == summarise_events(events, [None] * len(events))
+
+
+asked = st.builds(
+    # Few ids, so that some come twice, with the same question or another.
+    lambda number, query: interaction(number, user_query=query),
+    st.integers(0, 80),
+    st.none() | st.sampled_from(["Where is it?", "WHERE is it", "Wo ist er, bitte schön?"]),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(asked, max_size=150), st.lists(st.tuples(st.integers(1, 60), st.booleans())))
+def test_a_pane_keeps_the_same_examples_however_it_is_filled_and_read(
+    events: list[Interaction], steps: list[tuple[int, bool]]
+) -> None:
+    pane, left = Pane(), events
+    for size, written in [*steps, (len(events), True)]:
+        batch, left = left[:size], left[size:]
+        if batch:
+            [summary] = Batch(batch).summaries(Groups([0] * len(batch), 1))
+            pane.add("interaction", summary)
+        if written:
+            pane.row()
+    alone = {example for each in events for example in summarise_events([each], [None]).examples}
+    kept = [example for packed in pane.row().families.values() for example in packed.examples]
+    assert kept == sorted(alone)[:EXAMPLES]
+
+
+@given(st.text(max_size=300) | st.text("aBc dE9_-", max_size=300))
+def test_words_are_runs_of_letters_of_any_script(text: str) -> None:
+    words = dict.fromkeys(re.findall(r"[^\W\d_]{3,20}", text[:240].lower()))
+    assert words_of(text) == " ".join(list(words)[:12])
 
 
 @given(answers)

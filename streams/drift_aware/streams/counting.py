@@ -23,8 +23,8 @@ from drift_aware.schema.events import (
 )
 from drift_aware.streams import bins
 from drift_aware.streams.reference import Reference, Rows, Scores
-from drift_aware.streams.summary import EXAMPLES, MARKS, SILHOUETTE, Example, Summary, Vector, scored_by
-from drift_aware.streams.words import words_of
+from drift_aware.streams.summary import EXAMPLES, MARKS, SILHOUETTE, Summary, Vector, scored_by
+from drift_aware.streams.words import READ_CHARACTERS
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -110,12 +110,14 @@ class _Columns(NamedTuple):
         places: histogram to the bin of each event, shape (n,), negative if it has none.
         ids: of the interactions they are about; empty where they are about none.
         marks: what is wrong with each, as a sum of MARKS, shape (n,).
+        texts: of queries; empty if the events have none.
     """
 
     counts: dict[str, Ints]
     places: dict[str, Ints]
     ids: list[str]
     marks: Ints
+    texts: Sequence[str | None] = ()
 
 
 class Batch:
@@ -130,10 +132,9 @@ class Batch:
         self._events, self._rows = events, rows
         self._columns = _READERS[type(events[0])](events)
         self._hashes: Ints = np.array([_hash(name) for name in self._columns.ids], np.int64)
-        self._words: dict[int, str] = {}
 
     def summaries(self, groups: Groups, references: Sequence[Reference | None] = ()) -> list[Summary]:
-        """The summary of each group.
+        """The summary of each group, its examples not read yet.
 
         Args:
             groups: of these events.
@@ -154,24 +155,22 @@ class Batch:
         return made
 
     def _add_examples(self, made: Sequence[Summary], groups: Groups, scores: Scores | None) -> None:
-        columns = self._columns
-        for at in groups.smallest(self._hashes, EXAMPLES).tolist():
-            if self._hashes[at] == _NO_ID:
-                continue
-            event = self._events[at]
-            if at not in self._words:
-                self._words[at] = words_of(event.user_query) if isinstance(event, Interaction) else ""
-            example = Example(
-                int(self._hashes[at]),
-                columns.ids[at],
-                self._words[at],
-                int(scores.cluster[at]) if scores is not None else -1,
-                int(scores.novelty[at]) if scores is not None else -1,
-                int(columns.marks[at]),
-            )
-            made[int(groups.codes[at])].examples.add(example)
-        for summary in made:
-            summary.trim()
+        chosen = groups.smallest(self._hashes, EXAMPLES)
+        chosen = chosen[self._hashes[chosen] != _NO_ID]
+        places = chosen.tolist()
+        ids, texts = self._columns.ids, self._columns.texts
+        nothing = [-1] * len(places)
+        unread = zip(
+            self._hashes[chosen].tolist(),
+            [ids[at] for at in places],
+            [(texts[at] or "")[:READ_CHARACTERS] for at in places] if texts else [""] * len(places),
+            nothing if scores is None else scores.cluster[chosen].tolist(),
+            nothing if scores is None else scores.novelty[chosen].tolist(),
+            self._columns.marks[chosen].tolist(),
+            strict=True,
+        )
+        for group, each in zip(groups.codes[chosen].tolist(), unread, strict=True):
+            made[group].unread.append(each)
 
 
 def summarise_events(
@@ -186,7 +185,9 @@ def summarise_events(
     """
     rows = [row for row in vectors if row is not None]
     batch = Batch(events, np.array(rows) if rows else None)
-    return batch.summaries(_one_group(len(events)), [reference])[0]
+    [summary] = batch.summaries(_one_group(len(events)), [reference])
+    summary.read()
+    return summary
 
 
 def add_vectors(summary: Summary, rows: Rows, reference: Reference | None) -> None:
@@ -305,7 +306,8 @@ def _interactions(events: Sequence[Interaction]) -> _Columns:
         "intent": intent,
     }
     wrong = {name: counts[name] for name in ("refusals", "toxic", "errors")}
-    return _Columns(counts, places, [event.id[:_LONGEST_ID] for event in events], _marks(wrong))
+    ids = [event.id[:_LONGEST_ID] for event in events]
+    return _Columns(counts, places, ids, _marks(wrong), [event.user_query for event in events])
 
 
 def _feedback(events: Sequence[Feedback]) -> _Columns:

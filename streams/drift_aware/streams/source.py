@@ -78,7 +78,7 @@ class Pane:
             self.families[family] = summary
         else:
             mine.add(summary)
-            mine.trim()
+            mine.sift()
 
 
 class Wants(NamedTuple):

@@ -11,7 +11,6 @@ same whatever the order.
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from heapq import nsmallest
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from drift_aware.schema.events import Embedding, Evaluation, Event, Feedback, Interaction
 from drift_aware.streams.reference import Reference
 from drift_aware.streams.vectors import GRID
+from drift_aware.streams.words import words_of
 
 Vector = NDArray[np.int32]  # one embedding on the grid, shape (d,)
 EXAMPLES = 24  # so many are kept of a pane
@@ -56,6 +56,10 @@ class Example(NamedTuple):
     marks: int = 0
 
 
+# An example to be, with the beginning of the query in place of its words.
+Unread = tuple[int, str, str, int, int, int]
+
+
 class Packed(msgspec.Struct, omit_defaults=True, array_like=True):
     """A summary on the wire and in a table; ``vector`` holds little-endian int64 numbers."""
 
@@ -73,9 +77,11 @@ class Summary:
         vector: the sum of the unit vectors on the grid, shape (d,), int64; None if there are no vectors.
         histograms: name to bin to count.
         examples: some of the events.
+        unread: candidates for EXAMPLES that ``read`` chooses from. Most fall out again while a pane fills,
+            and to find a query's words takes longer than to count it.
     """
 
-    __slots__ = ("counts", "examples", "histograms", "vector")
+    __slots__ = ("counts", "examples", "histograms", "unread", "vector")
 
     def __init__(
         self,
@@ -88,6 +94,7 @@ class Summary:
         self.vector = vector
         self.histograms = {name: dict(each) for name, each in (histograms or {}).items()}
         self.examples = set(examples)
+        self.unread: list[Unread] = []
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Summary) and self.pack() == other.pack()
@@ -110,11 +117,30 @@ class Summary:
         if other.vector is not None:
             self.vector = other.vector.copy() if self.vector is None else self.vector + other.vector
         self.examples |= other.examples
+        self.unread += other.unread
 
     def trim(self, most: int = EXAMPLES) -> None:
         """Keep no more than so many examples; the same ones in whatever order they came."""
         if len(self.examples) > most:
-            self.examples = set(nsmallest(most, self.examples))
+            self.examples = set(sorted(self.examples)[:most])
+
+    def sift(self) -> None:
+        """Drop candidates that are none any more, if they have become many."""
+        if len(self.unread) > 2 * EXAMPLES:
+            hashes = sorted({hashed for hashed, *_ in self.unread})
+            last = hashes[:EXAMPLES][-1]
+            self.unread = [each for each in self.unread if each[0] <= last]
+
+    def read(self) -> None:
+        """Make examples of the candidates."""
+        if self.unread:
+            self.sift()
+            self.examples |= {
+                Example(hashed, name, words_of(text), cluster, novelty, marks)
+                for hashed, name, text, cluster, novelty, marks in self.unread
+            }
+            self.trim()
+            self.unread = []
 
     def mean_vector(self) -> NDArray[np.float64]:
         """The mean of the unit vectors, shape (d,)."""
@@ -123,6 +149,7 @@ class Summary:
 
     def pack(self) -> Packed:
         """The summary for the wire; equal summaries give equal bytes."""
+        self.read()
         return Packed(
             {name: min(self.counts[name], _LARGEST) for name in sorted(self.counts)},
             b"" if self.vector is None else self.vector.astype("<i8").tobytes(),

@@ -3,8 +3,9 @@
 import re
 
 _WORDS = 12
-_READ_CHARACTERS = 240
+READ_CHARACTERS = 240
 _WORD = re.compile(r"[^\W\d_]{3,20}")
+_ASCII_WORD = re.compile(r"[a-z]{3,20}")  # the same, in less than half the time
 
 
 def words_of(text: str | None) -> str:
@@ -15,4 +16,6 @@ def words_of(text: str | None) -> str:
     """
     if not text:
         return ""
-    return " ".join(list(dict.fromkeys(_WORD.findall(text[:_READ_CHARACTERS].lower())))[:_WORDS])
+    text = text[:READ_CHARACTERS].lower()
+    words = (_ASCII_WORD if text.isascii() else _WORD).findall(text)
+    return " ".join(list(dict.fromkeys(words))[:_WORDS])
