@@ -54,12 +54,16 @@ class Predictive:
         self._prior, self._base = prior, base
         self._cells: Floats = np.zeros((HOURS if hourly else 1, len(prior)))
         self._recent: list[dict[int, Floats]] = [{} for _ in range(alternatives)]
+        # Both are made anew when the cells have changed.
         self._near: dict[int, tuple[Floats, bool]] = {}
+        self._learned: float | None = None
 
     @property
     def learned(self) -> float:
         """How many values it has learned from, the prior's weight not counted."""
-        return float(self._base.sum() + self._cells.sum())
+        if self._learned is None:
+            self._learned = float(self._base.sum() + self._cells.sum())
+        return self._learned
 
     def at(self, time: int) -> tuple[Floats, bool]:
         """The Dirichlet parameters at an event time, shape (bins,), and whether they need the tolerance."""
@@ -86,13 +90,13 @@ class Predictive:
                 since[hour] = since[hour] + counts if hour in since else counts
         if not enough:
             cell += counts
-            self._near.clear()
+            self._changed()
 
     def roll_back(self, alternative: int) -> None:
         """Take back what was learned since the CUSUM of an alternative was zero."""
         for hour, counts in self._recent[alternative].items():
             self._cells[hour] -= counts
-        self._near.clear()
+        self._changed()
         for since in self._recent:
             since.clear()
 
@@ -110,7 +114,11 @@ class Predictive:
         self._cells = _floats(state.cells).reshape(self._cells.shape)
         for alternative, hour, counts in state.recent:
             self._recent[alternative][hour] = _floats(counts)
+        self._changed()
+
+    def _changed(self) -> None:
         self._near.clear()
+        self._learned = None
 
     def _hour(self, time: int) -> int:
         return time // _HOUR_MS % len(self._cells)
@@ -140,8 +148,7 @@ def log_ratios(counts: Floats, alternatives: Floats, null: Floats) -> Floats:
     """
     seen = np.flatnonzero(counts)
     x = counts[seen]
-    null = np.broadcast_to(null, alternatives.shape)
-    upper, lower = alternatives[:, seen], null[:, seen]
+    upper, lower = alternatives[:, seen], null[..., seen]
     terms = (gammaln(upper + x) - gammaln(upper)) - (gammaln(lower + x) - gammaln(lower))
     ratios: Floats = terms.sum(axis=1)
     return ratios
