@@ -13,10 +13,12 @@ from drift_aware.schema.events import Event, Kind
 from drift_aware.schema.segments import ALL
 from drift_aware.streams.conversations import Conversations
 from drift_aware.streams.panes import NEVER
-from drift_aware.streams.summary import Packed, Summary, Vector, again, is_total, merge, unpack
+from drift_aware.streams.summary import EXAMPLES, Packed, Summary, Vector, again, is_total, merge, unpack
 
 # Stands for the pane of an event whose own pane is closed: it counts in the totals only.
 LATE = -1
+# Of a pane's candidates for examples; then those that have fallen out are dropped.
+_MANY_UNREAD = 2 * EXAMPLES
 # What a kind's events are called in the totals.
 TOTAL: dict[Kind, str] = {
     "interaction": "interactions",
@@ -78,7 +80,8 @@ class Pane:
             self.families[family] = summary
         else:
             mine.add(summary)
-            mine.sift()
+            if len(mine.unread) > _MANY_UNREAD:
+                mine.sift()
 
 
 class Wants(NamedTuple):

@@ -125,11 +125,10 @@ class Summary:
             self.examples = set(sorted(self.examples)[:most])
 
     def sift(self) -> None:
-        """Drop candidates that are none any more, if they have become many."""
-        if len(self.unread) > 2 * EXAMPLES:
-            hashes = sorted({hashed for hashed, *_ in self.unread})
-            last = hashes[:EXAMPLES][-1]
-            self.unread = [each for each in self.unread if each[0] <= last]
+        """Drop the candidates that cannot become examples."""
+        hashes = {hashed for hashed, *_ in self.unread} | {each.hash for each in self.examples}
+        last = sorted(hashes)[:EXAMPLES][-1]
+        self.unread = [each for each in self.unread if each[0] <= last]
 
     def read(self) -> None:
         """Make examples of the candidates."""
