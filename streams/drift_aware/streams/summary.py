@@ -127,7 +127,7 @@ class Summary:
     def sift(self) -> None:
         """Drop the candidates that cannot become examples."""
         hashes = {hashed for hashed, *_ in self.unread} | {each.hash for each in self.examples}
-        last = sorted(hashes)[:EXAMPLES][-1]
+        last = max(sorted(hashes)[:EXAMPLES], default=0)
         self.unread = [each for each in self.unread if each[0] <= last]
 
     def read(self) -> None:
