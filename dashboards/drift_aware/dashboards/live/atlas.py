@@ -132,7 +132,8 @@ def _latest(connection: Connection, segment: str, family: str, known: Reference)
     if not rows:
         return None
     grid, usable = rows_on_grid(np.array([vector for vector, _ in rows], np.float64))
-    words = [words_of(text) for (_, text), good in zip(rows, usable, strict=True) if good]
+    texts = [text or "" for _, text in rows]  # an owner may have chosen not to store them
+    words = [words_of(text) for text, good in zip(texts, usable, strict=True) if good]
     return _Latest(grid[usable] / GRID, known.score(grid[usable]), words) if usable.any() else None
 
 
