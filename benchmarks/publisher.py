@@ -3,15 +3,16 @@
     python benchmarks/publisher.py [--events 20000] [--bootstrap HOST:PORT]
 
 Each way is timed call by call, in turn, in one run, with the broker up and then with none; so the ratios
-mean something even where the machine is slow. Calls come at a steady pace, as in an application: a loop
-without a pause would measure how two threads share one interpreter.
+mean something even where the machine is slow. Calls come at a steady pace first, as in an application that
+does other work in between, which the caches of the processor forget; and then in bursts. A call of nothing
+shows what the clock takes.
 """
 
 import argparse
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from statistics import median, quantiles
 
@@ -25,8 +26,8 @@ from drift_aware.schema.redaction import Changes
 from drift_aware.schema.topics import INTERACTIONS
 
 _NOBODY = "127.0.0.1:9"
-_PAUSE_EVERY = 20
-_PAUSE_SECONDS = 0.001
+# Calls before a pause, and seconds of it. A burst fits into the publisher's queue, a pause empties it.
+_PACES = {"at a steady pace": (20, 0.001), "in bursts": (5_000, 0.5)}
 _QUERY = "How do I put a chorus after the second verse without it sounding abrupt? " * 2
 _ANSWER = "Let the last line of the verse end on the dominant, then bring the drums in early. " * 6
 _NUMBERS = (
@@ -45,7 +46,10 @@ def _bare(producer: Producer) -> Call:
         event = Interaction(
             id=new_id(), ts=time.time_ns() // 1_000_000, user_query=_QUERY, model_response=_ANSWER
         )
-        producer.produce(INTERACTIONS.name, encode(event), key=event.id)
+        try:
+            producer.produce(INTERACTIONS.name, encode(event), key=event.id)
+        except (BufferError, KafkaException):  # what a Publisher does not let the application see
+            return
         producer.poll(0)
 
     return call
@@ -57,6 +61,7 @@ def _ways(bare: Producer, publisher: Publisher, redacting: Publisher) -> dict[st
     )
     return {
         "bare produce": _bare(bare),
+        "nothing": lambda: None,
         "publish(event)": lambda: publisher.publish(ready),
         "with id and ts": lambda: publisher.interaction(
             id=ready.id, ts=ready.ts, user_query=_QUERY, model_response=_ANSWER
@@ -67,17 +72,17 @@ def _ways(bare: Producer, publisher: Publisher, redacting: Publisher) -> dict[st
     }
 
 
-def _timed(call: Call, events: int) -> list[float]:
+def _timed(call: Call, events: int, pace: str) -> list[float]:
     """Microseconds of each call."""
+    pause_every, pause_seconds = _PACES[pace]
     clock = time.perf_counter_ns
     costs = []
     for i in range(events):
         start = clock()
-        with suppress(BufferError, KafkaException):  # only the bare producer lets the application see them
-            call()
+        call()
         costs.append((clock() - start) / 1000)
-        if i % _PAUSE_EVERY == 0:
-            time.sleep(_PAUSE_SECONDS)
+        if i % pause_every == 0:
+            time.sleep(pause_seconds)
     return costs
 
 
@@ -92,17 +97,18 @@ def measure(name: str, bootstrap: str, events: int) -> None:
     """Print the median and the 99th percentile of each way, and both as shares of the bare producer's."""
     bare = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "log_level": 0})
     publisher, redacting = Publisher(bootstrap), Publisher(bootstrap, redact=Redaction())
-    print(f"broker {name}; microseconds a call in the application's thread, {events} calls")
-    base: tuple[float, float] | None = None
-    for way, call in _ways(bare, publisher, redacting).items():
-        _timed(call, 200)
-        costs = _timed(call, events)
-        middle, high = median(costs), quantiles(costs, n=100)[98]
-        base = base or (middle, high)
-        print(
-            f"  {way:18} median {middle:6.2f} ({middle / base[0]:5.2f} x)"
-            f"   p99 {high:7.2f} ({high / base[1]:5.2f} x)"
-        )
+    for pace in _PACES:
+        print(f"broker {name}, {pace}; microseconds a call in the application's thread, {events} calls")
+        base: tuple[float, float] | None = None
+        for way, call in _ways(bare, publisher, redacting).items():
+            _timed(call, 200, pace)
+            costs = _timed(call, events, pace)
+            middle, high = median(costs), quantiles(costs, n=100)[98]
+            base = base or (middle, high)
+            print(
+                f"  {way:18} median {middle:6.2f} ({middle / base[0]:5.2f} x)"
+                f"   p99 {high:7.2f} ({high / base[1]:5.2f} x)"
+            )
     for each in (publisher, redacting):
         each.flush(5)
         print(f"  {each.stats}")
@@ -122,7 +128,7 @@ def measure_redaction(events: int) -> None:
         redaction = Redaction(mode, hash_key="benchmark")
         for name, (query, answer) in texts.items():
             fields = {"user_query": query, "model_response": answer}
-            costs = _timed(partial(_redact, redaction, fields), events)
+            costs = _timed(partial(_redact, redaction, fields), events, "at a steady pace")
             print(f"  {mode} {name:14} median {median(costs):7.1f}   p99 {quantiles(costs, n=100)[98]:7.1f}")
 
 
