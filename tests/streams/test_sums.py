@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -269,7 +269,7 @@ def test_refusals_of_real_models_are_found() -> None:
 
 def stage(**values: Any) -> Summarise:
     made = Summarise(
-        make_settings("nowhere:1", pane_seconds=10, allowed_lateness_seconds=10, **values), label
+        make_settings("nowhere:1", **({"pane_seconds": 10, "allowed_lateness_seconds": 10} | values)), label
     )
     made.restore(0, [], {})
     return made
@@ -293,6 +293,35 @@ def test_a_late_event_counts_in_the_totals_only() -> None:
     found = add_up(dict(rows))["all"]
     assert (found["interactions"], found["late"]) == (3, 1)
     assert sum(key.startswith(b"0|interaction|all|1") for key, _ in rows) == 2
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=12))
+@example([(0, False), (0, False)])
+@example([(2, False), (0, True), (2, False)])
+def test_a_record_that_is_read_again_counts_once_whether_its_events_are_written_or_not(
+    reads: list[tuple[int, bool]],
+) -> None:
+    records = [
+        record(
+            interaction(offset, ts=NOON + 4_000 * offset, tenant="one"),
+            interaction(offset + 10, ts=NOON, tenant=f"t{offset % 2}"),
+            offset=offset,
+        )
+        for offset in range(6)
+    ]
+    found: dict[bytes, bytes | None] = {}
+    made, reached = stage(segments=["tenant"], allowed_lateness_seconds=60), 0
+    # Each time from somewhere that was reached already to as far as that, and one further.
+    for start, write in [*reads, (0, False)] + [(5, True)] * len(records):
+        reached = min(reached + 1, len(records))
+        for each in records[min(start, reached - 1) : reached]:
+            made.fold(each)
+        if write:
+            found.update(made.changes(0).rows)
+    clean = stage(segments=["tenant"], allowed_lateness_seconds=60)
+    for each in records:
+        clean.fold(each)
+    assert found == dict(clean.changes(0).rows)
 
 
 def test_the_future_is_dead_lettered_by_the_records_own_time_and_moves_no_watermark() -> None:

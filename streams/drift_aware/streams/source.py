@@ -91,9 +91,6 @@ class Wants(NamedTuple):
     totals: bool
 
 
-_BOTH = Wants(True, True)
-
-
 class Group(NamedTuple):
     """Events that are counted together: what their own segment wants of them, and what ``all`` does."""
 
@@ -109,7 +106,6 @@ class Place(NamedTuple):
 
     uncounted: "Uncounted"
     number: int
-    group: Group
 
 
 class Uncounted:
@@ -118,15 +114,25 @@ class Uncounted:
     Attributes:
         events: with the vectors of embeddings, on the grid, in ``rows``, and their groups in ``codes``.
         groups: group to number.
+        ends: of each group the offset after its last record.
     """
 
-    __slots__ = ("codes", "events", "groups", "rows")
+    __slots__ = ("codes", "ends", "events", "groups", "rows")
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.rows: list[Vector] = []
         self.codes: list[int] = []
         self.groups: dict[Group, int] = {}
+        self.ends: list[int] = []
+
+    def take(self, number: int, offset: int, event: Event, vector: Vector | None) -> None:
+        """Keep an event of a group until it is counted."""
+        self.events.append(event)
+        self.codes.append(number)
+        self.ends[number] = offset + 1
+        if vector is not None:
+            self.rows.append(vector)
 
 
 class SourceState:
@@ -139,7 +145,9 @@ class SourceState:
         dirty_panes: those that have changed since they were written; ``dirty_totals`` alike.
         unsent: panes that have changed since they were sent.
         looked_at: up to where in event time closed panes were looked through.
-        places: of events that are not counted yet, by what their record's reader knows of them.
+        end: the offset after the last record that any row knows of; all of them want what comes later.
+        places: where events of such records go, by what their record's reader knows of them. The rows learn
+            how far they are when the events are counted.
     """
 
     def __init__(self, idle_ms: int) -> None:
@@ -152,6 +160,7 @@ class SourceState:
         self.unsent: set[tuple[str, int]] = set()
         self.looked_at = NEVER
         self.uncounted: dict[str, Uncounted] = {}
+        self.end = 0
         self.places: dict[Hashable, Place] = {}
 
     def pane_wants(self, segment: str, start: int, offset: int) -> bool:
@@ -177,6 +186,14 @@ class SourceState:
         self.dirty_totals.add(segment)
         return True
 
+    def reach(self, group: Group, end: int) -> None:
+        """What a group's events count in has counted up to an offset."""
+        for segment in {group.segment, ALL}:
+            self.totals[segment].sequence = max(self.totals[segment].sequence, end)
+            if group.pane != LATE:
+                pane = self.panes[segment, group.pane]
+                pane.sequence = max(pane.sequence, end)
+
     def add(self, kind: Kind, family: str, group: Group, summary: Summary) -> None:
         """Count the events of a group in its own segment."""
         if group.own.totals:
@@ -196,26 +213,23 @@ class SourceState:
 class Record:
     """One record while its events are taken: each pane and each row of totals is asked once.
 
+    Of a record that is new to all of them, only those are asked that no such record has been for. Of one that
+    is not, each has to know how far it is: nothing may be uncounted in ``SourceState.places``.
+
     Args:
         state: of its source.
         offset: where it stands.
+
+    Attributes:
+        places: where its events go, as far as that is known.
     """
 
     def __init__(self, state: SourceState, offset: int) -> None:
         self._state, self._offset = state, offset
         self._wants: dict[tuple[str, int], Wants] = {}
         self._totals: dict[str, bool] = {}
-        self._places: dict[Hashable, Place] = {}
-
-    def known(self, key: Hashable) -> Place | None:
-        """Where events of this key go, if that is known; it is, of nearly all, from the record before."""
-        place = self._places.get(key)
-        if place is None:
-            place = self._state.places.get(key)
-            if place is None or not self._wanted_again(place.group):
-                return None
-            self._places[key] = place
-        return place
+        self.places = state.places if offset >= state.end else {}
+        state.end = max(state.end, offset + 1)
 
     def place(self, key: Hashable, segment: str, pane: int, family: str, opens: bool) -> Place:
         """Where events of this key go.
@@ -231,20 +245,10 @@ class Record:
         group = Group(segment, pane, opens, own, self._asked(ALL, pane))
         uncounted = self._state.uncounted.setdefault(family, Uncounted())
         number = uncounted.groups.setdefault(group, len(uncounted.groups))
-        place = self._places[key] = self._state.places[key] = Place(uncounted, number, group)
+        if number == len(uncounted.ends):
+            uncounted.ends.append(0)
+        place = self.places[key] = Place(uncounted, number)
         return place
-
-    def _wanted_again(self, group: Group) -> bool:
-        """Whether all that wanted an earlier record wants this one, asked quickly for what is usual."""
-        segment, pane, _, own, whole = group
-        if own != _BOTH or segment in self._totals or self._asked(ALL, pane) != whole:
-            return False
-        kept, totals = self._state.panes[segment, pane], self._state.totals[segment]
-        if max(kept.sequence, totals.sequence) > self._offset:
-            return False
-        kept.sequence = totals.sequence = self._offset + 1
-        self._totals[segment], self._wants[segment, pane] = True, _BOTH
-        return True
 
     def totals_want(self, segment: str) -> bool:
         """Whether the totals of a segment want this record."""

@@ -132,10 +132,12 @@ class Summarise:
             if segment_name == _OPEN:
                 opened[source][int(pane)] = value
             elif pane:
-                state.panes[segment_name, int(pane)] = Pane(pane_row(value))
+                kept = state.panes[segment_name, int(pane)] = Pane(pane_row(value))
+                state.end = max(state.end, kept.sequence)
                 state.unsent.add((segment_name, int(pane)))
             else:
-                state.totals[segment_name] = totals_row(value)
+                totals = state.totals[segment_name] = totals_row(value)
+                state.end = max(state.end, totals.sequence)
         for source, noted in opened.items():
             self._sources[source].conversations = Conversations(self._idle_ms, noted)
 
@@ -166,6 +168,8 @@ class Summarise:
         passes by them.
         """
         state = self._sources[source]
+        if offset < state.end and state.places:
+            self._count_all(source)
         record = Record(state, offset)
         for event, vector in measured:
             ts, name = time_of(event), family(event)
@@ -177,15 +181,11 @@ class Summarise:
             elif ts > state.watermark:
                 state.watermark = ts
             key = self._dimensions(event), pane, name, opens
-            place = record.known(key)
+            place = record.places.get(key)
             if place is None:
                 own = self._admitted(state, segment(event, self._segments) or ALL)
                 place = record.place(key, own, pane, name, opens)
-            uncounted = place.uncounted
-            uncounted.events.append(event)
-            uncounted.codes.append(place.number)
-            if vector is not None:
-                uncounted.rows.append(vector)
+            place.uncounted.take(place.number, offset, event, vector)
         for name, number in (("dead_letters", dead), ("canaries", canaries)):
             if number and record.totals_want(ALL):
                 add_count(state.totals[ALL].counts, name, number)
@@ -302,6 +302,8 @@ class Summarise:
         for name, uncounted in state.uncounted.items():
             batch = Batch(uncounted.events, np.array(uncounted.rows) if uncounted.rows else None)
             keys = list(uncounted.groups)
+            for key, end in zip(keys, uncounted.ends, strict=True):
+                state.reach(key, end)
             if any(key.segment != ALL for key in keys):
                 self._count_groups(state, source.kind, name, batch, Groups(uncounted.codes, len(keys)), keys)
             wholes: dict[Group, int] = {}
