@@ -4,8 +4,7 @@
 
 Each way is timed call by call, in turn, in one run, with the broker up and then with none; so the ratios
 mean something even where the machine is slow. Calls come at a steady pace first, as in an application that
-does other work in between, which the caches of the processor forget; and then in bursts. A call of nothing
-shows what the clock takes.
+does other work in between, and then in bursts. A call of nothing shows what the clock takes.
 """
 
 import argparse

@@ -187,7 +187,7 @@ class SourceState:
         return True
 
     def reach(self, group: Group, end: int) -> None:
-        """What a group's events count in has counted up to an offset."""
+        """The rows that a group is for have counted up to an offset."""
         for segment in {group.segment, ALL}:
             self.totals[segment].sequence = max(self.totals[segment].sequence, end)
             if group.pane != LATE:
